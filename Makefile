@@ -1,0 +1,78 @@
+# What people do here. Every target works from a fresh clone with Python 3.11 or newer, its venv
+# module and make, without standard input, and leaves nothing running that it was not asked for.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# `make demo PORT=9000` and `DEMO_EXIT=1 make demo` alike.
+PORT ?= 8000
+DEMO_EXIT ?=
+export PORT DEMO_EXIT
+
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------------- environments
+
+$(RUNTIME): requirements.txt requirements-build.txt pyproject.toml
+	@scripts/environment runtime
+
+$(DEV): requirements-dev.txt pyproject.toml
+	@scripts/environment dev
+
+.PHONY: install
+install: $(RUNTIME) ## Make .venv with what the service runs on
+
+.PHONY: install-dev
+install-dev: $(DEV) ## Make .venv with what its development needs as well
+
+.PHONY: lock
+lock: ## Remake the locks from pyproject.toml (UPGRADE=1 takes newer versions)
+	@scripts/lock
+
+# ---------------------------------------------------------------------------------------- running
+
+.PHONY: demo
+demo: $(RUNTIME) ## Connect two instances in a simulated cloud, then serve (PORT=, DEMO_EXIT=1)
+	@.venv/bin/intercom demo
+
+.PHONY: run
+run: $(RUNTIME) ## Serve beside a simulated cloud, without the demonstration (PORT=)
+	@.venv/bin/intercom demo --no-demonstration
+
+# --------------------------------------------------------------------------------------- checking
+
+.PHONY: lint
+lint: $(DEV) ## Format, lint, types, walls between rooms, dependencies, contract
+	@scripts/lint
+
+.PHONY: format
+format: $(DEV) ## Format the code and apply the safe fixes
+	@.venv/bin/ruff format
+	@.venv/bin/ruff check --fix
+
+.PHONY: openapi
+openapi: $(RUNTIME) ## Write openapi.json anew from the code
+	@.venv/bin/intercom openapi --output openapi.json
+
+.PHONY: test
+test: lint ## Everything that CI runs
+	@scripts/system-packages
+	@.venv/bin/pytest --numprocesses 2
+
+.PHONY: test-long
+test-long: $(DEV) ## The long runs: seeded fault schedules, load, fuzzing
+	@.venv/bin/pytest -m long --timeout 3600 --override-ini addopts="--import-mode=importlib --strict-config --strict-markers -ra"
+
+.PHONY: bench
+bench: $(DEV) ## Every benchmark, each beside its baseline in the same run
+	@scripts/bench
+
+.PHONY: clean
+clean: ## Remove the environment, caches and what the demo left
+	@rm -rf .venv .environment.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find app migrations tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""ECS Intercommunication API: exact reachability and safe change of security groups."""
