@@ -1,0 +1,1 @@
+"""Pure values and functions: no clock, no network, no database."""

@@ -1,0 +1,45 @@
+"""What was asked for and stands, and what of it is ours."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.changes import Effect
+from app.domain.documents import Document
+
+
+class ConnectionStatus(StrEnum):
+    """`failed`: its operation changed nothing, or took everything back."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    FAILED = "failed"
+    DISCONNECTING = "disconnecting"
+    DISCONNECTED = "disconnected"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection: `request` is the connect request as it was sent.
+
+    `adopted` lists rules and memberships that it rests on and that are not ours: they are
+    never removed. `plan_fingerprint` is set when only the world of that plan may be changed.
+    """
+
+    connection_id: str
+    request: Document
+    status: ConnectionStatus
+    created_at: datetime
+    adopted: tuple[Document, ...] = ()
+    disconnected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """Something in the cloud that is there because of us, and which connections need it."""
+
+    entry_id: str
+    operation_id: str
+    effect: Effect
+    users: frozenset[str]

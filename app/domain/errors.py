@@ -1,0 +1,233 @@
+"""Everything that can go wrong, by stable name.
+
+An error carries a sentence for people (`str(error)`) and facts for machines
+(`error.facts`, JSON values only). Which HTTP status an error becomes is decided
+in `app.api.problems`, nowhere else.
+"""
+
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """Base of every error that a caller may meet."""
+
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong inside the service"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail)
+        self.facts = facts
+
+
+# --- what the caller sent -----------------------------------------------------
+
+
+class InvalidInputError(AppError):
+    """A value that cannot mean anything; the request can never succeed as it is."""
+
+    code, title = "validation", "The request is not valid"
+
+
+class UnknownFieldError(InvalidInputError):
+    code, title = "unknown_field", "The request has a field that is not known"
+
+
+class InvalidIdentifierError(InvalidInputError):
+    code, title = "invalid_identifier", "An identifier has the wrong shape"
+
+
+class InvalidConnectionError(InvalidInputError):
+    code, title = "invalid_connection", "Source and target cannot be connected"
+
+
+class InvalidCidrError(InvalidInputError):
+    code, title = "invalid_cidr", "An address block is not valid"
+
+
+class FamilyMismatchError(InvalidInputError):
+    code, title = "family_mismatch", "An address belongs to the other address family"
+
+
+class InvalidPortError(InvalidInputError):
+    code, title = "invalid_port", "A port range is not valid"
+
+
+class InvalidProtocolError(InvalidInputError):
+    code, title = "invalid_protocol", "A protocol is not known"
+
+
+class InvalidPriorityError(InvalidInputError):
+    code, title = "invalid_priority", "A priority is outside 1 to 100"
+
+
+class InvalidDescriptionError(InvalidInputError):
+    code, title = "invalid_description", "A text cannot be kept as a description"
+
+
+class TooManyItemsError(InvalidInputError):
+    code, title = "too_many_items", "A list is too long"
+
+
+class DuplicateItemError(InvalidInputError):
+    code, title = "duplicate_item", "A list names the same thing twice"
+
+
+class EmptyChangeError(InvalidInputError):
+    code, title = "empty_change", "A list that must not be empty is empty"
+
+
+class InvalidCursorError(InvalidInputError):
+    code, title = "invalid_cursor", "The page that was asked for does not exist"
+
+
+class AccountMismatchError(InvalidInputError):
+    code, title = "account_mismatch", "The role belongs to another account"
+
+
+class SecretNotAcceptedError(InvalidInputError):
+    code, title = "secret_not_accepted", "Secrets are not accepted in a request"
+
+
+class MalformedBodyError(AppError):
+    code, title = "malformed_body", "The body cannot be read"
+
+
+class DuplicateKeyError(MalformedBodyError):
+    code, title = "duplicate_key", "The body names a key twice"
+
+
+# --- what the caller may do and find ------------------------------------------
+
+
+class UnauthenticatedError(AppError):
+    code, title = "unauthenticated", "A valid API key is required"
+
+
+class AmbiguousCredentialsError(AppError):
+    code, title = "ambiguous_credentials", "More than one credential was sent"
+
+
+class GuardrailViolationError(AppError):
+    code, title = "guardrail_violation", "The change would open more than is ever allowed"
+
+
+class NotFoundError(AppError):
+    code, title = "not_found", "There is nothing here"
+
+
+class TargetNotFoundError(AppError):
+    code, title = "target_not_found", "The cloud does not know an id of the request"
+
+
+# --- what stands in the way ---------------------------------------------------
+
+
+class MethodNotPossibleError(AppError):
+    """`facts`: `obstacles` (list of objects) and `possible_methods` (names)."""
+
+    code, title = "method_not_possible", "This method cannot connect these instances"
+
+
+class QuotaInsufficientError(AppError):
+    """`facts`: `quotas`, those that would be exceeded."""
+
+    code, title = "quota_insufficient", "A quota of the cloud has no room for the change"
+
+
+class TargetManagedError(AppError):
+    code, title = "target_managed", "The group is managed by a cloud product"
+
+
+class PlanStaleError(AppError):
+    """`facts`: `difference`, what changed since the plan was made."""
+
+    code, title = "plan_stale", "The plan no longer matches the cloud"
+
+
+class TargetBusyError(AppError):
+    """`facts`: `operation_id` of the operation that is in the way."""
+
+    code, title = "target_busy", "Another operation is changing the same group"
+
+
+class NotOwnedError(AppError):
+    code, title = "not_owned", "This is not ours to change"
+
+
+class InvalidStateError(AppError):
+    code, title = "invalid_state", "The request does not fit the state of the resource"
+
+
+class AlreadyExistsError(AppError):
+    code, title = "already_exists", "A resource with this id exists already"
+
+
+class InUseError(AppError):
+    code, title = "in_use", "The resource is still needed"
+
+
+# --- what happens on the way to the cloud ------------------------------------
+
+
+class CloudError(AppError):
+    """Base of what the cloud answered; facts: `cloud_code`, `cloud_request_id`, `action`."""
+
+    code, title = "cloud_refused", "The cloud refused a call"
+
+
+class CloudRefusedError(CloudError):
+    """The cloud said no, and will say it again: do not repeat."""
+
+
+class CloudNotFoundError(CloudRefusedError):
+    """A thing that the call names does not exist in that account and region."""
+
+    code, title = "target_not_found", "The cloud does not know an id of the request"
+
+
+class CloudQuotaError(CloudRefusedError):
+    code, title = "quota_exceeded", "A quota of the cloud is used up"
+
+
+class CloudManagedError(CloudRefusedError):
+    code, title = "target_managed", "The group is managed by a cloud product"
+
+
+class CloudThrottledError(CloudError):
+    """Not done because of a rate limit: may be repeated, after a while."""
+
+    code, title = "cloud_throttled", "The cloud limits the rate of calls"
+
+
+class CloudUnavailableError(CloudError):
+    """Not done because the cloud cannot be reached or cannot answer now."""
+
+    code, title = "cloud_unavailable", "The cloud cannot be reached"
+
+
+class OutcomeUnknownError(CloudError):
+    """The call may or may not have taken effect: read, then decide."""
+
+    code, title = "outcome_unknown", "It is not known whether the cloud made the change"
+
+
+class AccountUnreachableError(AppError):
+    """The role of a registered account cannot be assumed; `facts`: `account_id`."""
+
+    code, title = "account_unreachable", "The account does not let the service in"
+
+
+class NotReachableAfterChangeError(AppError):
+    code, title = "not_reachable_after_change", "The asked flow is not reachable after the change"
+
+
+class ChangeNotObservedError(AppError):
+    code, title = "change_not_observed", "A change was not seen within the settle window"
+
+
+class BackupCorruptError(AppError):
+    code, title = "backup_corrupt", "A backup is not what was written"
+
+
+class StorageUnavailableError(AppError):
+    code, title = "storage_unavailable", "The database cannot be used"

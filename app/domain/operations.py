@@ -1,0 +1,108 @@
+"""A plan being carried out: its states, its steps, and what it leaves behind."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.documents import Document
+from app.domain.errors import InvalidStateError
+
+
+class OperationKind(StrEnum):
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+
+
+class OperationStatus(StrEnum):
+    """`rejected` and `cancelled`: nothing was touched. `rolled_back`: what was touched is as
+    it was. `needs_attention`: it is not, and the error says exactly what remains."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    ROLLING_BACK = "rolling_back"
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled_back"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    NEEDS_ATTENTION = "needs_attention"
+
+    @property
+    def is_final(self) -> bool:
+        return not MOVES[self]
+
+
+_S = OperationStatus
+MOVES: dict[OperationStatus, frozenset[OperationStatus]] = {
+    _S.PENDING: frozenset({_S.RUNNING, _S.CANCELLED, _S.REJECTED}),
+    _S.RUNNING: frozenset({_S.SUCCEEDED, _S.REJECTED, _S.ROLLING_BACK, _S.NEEDS_ATTENTION}),
+    _S.ROLLING_BACK: frozenset({_S.ROLLED_BACK, _S.NEEDS_ATTENTION}),
+    _S.SUCCEEDED: frozenset(),
+    _S.ROLLED_BACK: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.NEEDS_ATTENTION: frozenset(),
+}
+
+
+def check_move(present: OperationStatus, wanted: OperationStatus) -> None:
+    """Refuse a move that the table of states does not have; staying is always allowed.
+
+    Raises:
+        InvalidStateError: an end state never changes, and nothing runs backwards.
+    """
+    if wanted is not present and wanted not in MOVES[present]:
+        raise InvalidStateError(f"an operation that is {present} cannot become {wanted}")
+
+
+class StepStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The smallest recorded unit of an operation, in order of `number` (from 1).
+
+    `attempts` counts how often it was begun; `cloud_request_ids` are those of its mutating
+    calls.
+    """
+
+    number: int
+    name: str
+    status: StepStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    attempts: int = 1
+    detail: str = ""
+    cloud_request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`result` and `error` are documents for the caller; at its end exactly one is set.
+
+    `intended_steps` is how many steps the way forward has, once that is known.
+    """
+
+    operation_id: str
+    kind: OperationKind
+    status: OperationStatus
+    connection_id: str
+    created_at: datetime
+    plan_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    intended_steps: int | None = None
+    steps: tuple[Step, ...] = ()
+    backup_ids: tuple[str, ...] = ()
+    result: Document | None = None
+    error: Document | None = None
+
+    @property
+    def progress(self) -> int:
+        """Percentage done: 100 exactly at the end."""
+        if self.status.is_final:
+            return 100
+        done = sum(step.status is StepStatus.SUCCEEDED for step in self.steps)
+        return min(99, 100 * done // self.intended_steps) if self.intended_steps else 0

@@ -1,0 +1,1 @@
+"""What the service needs from outside, in our words: Protocols and the values they carry."""

@@ -1,0 +1,20 @@
+"""Time and ids come in from outside, so that a test can decide them."""
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the present time, with time zone UTC."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """Return an id that was never given before: a UUID as text."""
+        ...
+
+    def secret(self) -> str:
+        """Return an unguessable text of letters and digits, at least 128 bits."""
+        ...

@@ -1,0 +1,212 @@
+"""What the service keeps: one unit of work, with a room for each noun.
+
+Leaving a unit of work without `commit` undoes it. No unit of work is open during a call to
+the cloud. Every call may raise StorageUnavailableError.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from app.domain.accounts import Account
+from app.domain.backups import Backup
+from app.domain.connections import Connection, LedgerEntry
+from app.domain.documents import Document
+from app.domain.operations import Operation, OperationStatus, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Items, newest first, and where the next page begins (None: there is none).
+
+    A position is the number of the last item of a page; it means nothing to callers.
+    """
+
+    items: tuple[T, ...]
+    next_position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan as it was answered (`document`), and what is needed to make it anew.
+
+    `request` is the body of the request that asked for it. `fingerprint` is of the world it
+    was made for, `scope` what was read for it.
+    """
+
+    plan_id: str
+    kind: str
+    request: Document
+    document: Document
+    fingerprint: str
+    world: Document
+    created_at: datetime
+    expires_at: datetime
+    applied_by: str | None = None
+
+
+class Accounts(Protocol):
+    def add(self, account: Account) -> None:
+        """Raises AlreadyExistsError."""
+        ...
+
+    def get(self, account_id: str) -> Account | None: ...
+    def all(self) -> tuple[Account, ...]:
+        """Every account, by id."""
+        ...
+
+    def page(self, *, limit: int, position: int | None) -> Page[Account]: ...
+    def update(self, account: Account) -> None: ...
+    def remove(self, account_id: str) -> None: ...
+
+
+class Plans(Protocol):
+    def add(self, plan: KeptPlan) -> None: ...
+    def get(self, plan_id: str) -> KeptPlan | None: ...
+    def mark_applied(self, plan_id: str, operation_id: str) -> bool:
+        """Note that the plan is used up; False if it was before."""
+        ...
+
+
+class Connections(Protocol):
+    def add(self, connection: Connection) -> None: ...
+    def get(self, connection_id: str) -> Connection | None: ...
+    def page(
+        self, *, limit: int, position: int | None, status: str | None = None
+    ) -> Page[Connection]: ...
+    def update(self, connection: Connection) -> None: ...
+
+
+class Operations(Protocol):
+    def add(self, operation: Operation) -> None: ...
+    def get(self, operation_id: str) -> Operation | None: ...
+    def page(
+        self,
+        *,
+        limit: int,
+        position: int | None,
+        status: OperationStatus | None = None,
+        connection_id: str | None = None,
+    ) -> Page[Operation]: ...
+    def update(self, operation: Operation) -> None:
+        """Keep all but the steps.
+
+        Raises InvalidStateError: the table of states has no such move.
+        """
+        ...
+
+    def keep_step(self, operation_id: str, step: Step) -> None:
+        """Add the step, or replace the one with its number."""
+        ...
+
+
+class Backups(Protocol):
+    def add(self, backup: Backup) -> None: ...
+    def get(self, backup_id: str) -> Backup | None: ...
+    def page(
+        self,
+        *,
+        limit: int,
+        position: int | None,
+        group_id: str | None = None,
+        operation_id: str | None = None,
+    ) -> Page[Backup]: ...
+
+
+class Ledger(Protocol):
+    """What is there because of us, and which connections need it."""
+
+    def add(self, entry: LedgerEntry) -> None:
+        """Add an entry; one with this id that stands already is left as it is."""
+        ...
+
+    def of_connection(self, connection_id: str) -> tuple[LedgerEntry, ...]:
+        """Entries that the connection uses, in the order they were added."""
+        ...
+
+    def of_operation(self, operation_id: str) -> tuple[LedgerEntry, ...]:
+        """Entries that the operation added, in that order."""
+        ...
+
+    def of_groups(self, group_ids: Iterable[str]) -> tuple[LedgerEntry, ...]:
+        """Entries that speak of one of the groups, in the order they were added."""
+        ...
+
+    def use(self, entry_id: str, connection_id: str) -> None: ...
+    def release(self, entry_id: str, connection_id: str) -> None: ...
+    def remove(self, entry_id: str) -> None: ...
+
+
+class Intents(Protocol):
+    """Mutating calls about to be made: durable before the call, never removed."""
+
+    def begin(self, operation_id: str, token: str, change: Document, at: datetime) -> int:
+        """Note that the call is about to be made; return how often it was begun, from 1."""
+        ...
+
+    def end(self, token: str, outcome: str, at: datetime) -> None: ...
+
+
+class Turns(Protocol):
+    """Who may change what: the operation with the earliest turn for every one of its keys."""
+
+    def take(self, operation_id: str, keys: Sequence[str]) -> None:
+        """Queue the operation for all keys at once, replacing turns that it had."""
+        ...
+
+    def keys(self, operation_id: str) -> frozenset[str]: ...
+    def ahead(self, operation_id: str) -> tuple[str, ...]:
+        """Operations that must end before this one may begin, earliest first."""
+        ...
+
+    def holders(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """Operations that have or await a turn for one of the keys, earliest first."""
+        ...
+
+    def release(self, operation_id: str) -> None: ...
+
+
+class Work(Protocol):
+    """One transaction."""
+
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def plans(self) -> Plans: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def operations(self) -> Operations: ...
+    @property
+    def backups(self) -> Backups: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def intents(self) -> Intents: ...
+    @property
+    def turns(self) -> Turns: ...
+
+    def enqueue(self, operation_id: str) -> None:
+        """Hand the operation to the durable engine, in this same transaction."""
+        ...
+
+    def commit(self) -> None: ...
+
+
+class Store(Protocol):
+    def write(self) -> AbstractContextManager[Work]:
+        """Open a transaction that may write; two never interleave."""
+        ...
+
+    def read(self) -> AbstractContextManager[Work]:
+        """Open a transaction that only reads; it never waits for a writer."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Say whether the database answers and has the tables of this version."""
+        ...
+
