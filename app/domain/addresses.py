@@ -119,14 +119,10 @@ class Block:
 
     def within(self, other: "Block") -> bool:
         """Say whether every address of this block is in `other`."""
-        return (
-            self.family is other.family and other.first <= self.first and self.last <= other.last
-        )
+        return self.family is other.family and other.first <= self.first and self.last <= other.last
 
     def overlaps(self, other: "Block") -> bool:
-        return (
-            self.family is other.family and self.first <= other.last and other.first <= self.last
-        )
+        return self.family is other.family and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
         return f"{self.address}/{self.prefix_length}"

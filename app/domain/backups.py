@@ -13,7 +13,8 @@ from app.domain.groups import Place
 @dataclass(frozen=True, slots=True)
 class Backup:
     """One group at one instant, complete: `content` holds the group, its rules (both NIC
-    types, both directions), its inner access policy and its members."""
+    types, both directions), its inner access policy and its members.
+    """
 
     backup_id: str
     place: Place

@@ -26,7 +26,7 @@ EVERYTHING = Traffic(Protocol.ALL)
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """May packets of `traffic` go from `source` to `target`, on this side and family?"""
+    """The question whether packets of `traffic` may go from `source` to `target`."""
 
     source: End
     target: End
@@ -36,8 +36,11 @@ class Flow:
 
 
 class Outcome(StrEnum):
-    """`reachable`: every packet of the flow passes. `blocked`: some packet does not.
-    `unknown`: it depends on what could not be read."""
+    """Whether a flow may pass.
+
+    `reachable`: every packet of the flow passes. `blocked`: some packet does not.
+    `unknown`: it depends on what could not be read.
+    """
 
     REACHABLE = "reachable"
     BLOCKED = "blocked"
@@ -45,7 +48,7 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a verdict is as it is, for machines.
+    """Why a verdict is as it is.
 
     `intra_group`: both ends are in a basic group whose members may reach each other.
     `rule`: the named rules decide. `default`: no rule matches. `no_route`: the addresses

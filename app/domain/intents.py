@@ -124,6 +124,11 @@ class Intent:
         return (self.target.place,)
 
     @property
+    def source_place(self) -> Place | None:
+        """Where the source is, or None for addresses entered by hand."""
+        return None if isinstance(self.source, AddressSide) else self.source.place
+
+    @property
     def new_group_name(self) -> str:
         """Name of a dedicated group: as asked, or made from the request."""
         if self.group_name is not None:

@@ -15,7 +15,8 @@ class OperationKind(StrEnum):
 
 class OperationStatus(StrEnum):
     """`rejected` and `cancelled`: nothing was touched. `rolled_back`: what was touched is as
-    it was. `needs_attention`: it is not, and the error says exactly what remains."""
+    it was. `needs_attention`: it is not, and the error says exactly what remains.
+    """
 
     PENDING = "pending"
     RUNNING = "running"

@@ -10,10 +10,10 @@ from typing import Protocol as Shape
 
 from app.domain.changes import Change
 from app.domain.difference import Difference
-from app.domain.flows import Flow, SideOutcome, SideVerdict, Verdict
-from app.domain.groups import Group, GroupKind, GroupRef, Instance, Place
+from app.domain.flows import Flow, Outcome, SideOutcome, Verdict
+from app.domain.groups import GroupRef, Instance
 from app.domain.intents import GroupSide, InstanceSide, Intent
-from app.domain.rules import GroupPeer, NicType, Policy
+from app.domain.rules import NicType
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 
@@ -88,11 +88,25 @@ class AskedFlow:
     before: Verdict
     after: Verdict | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing that can be read stands in the way today."""
+        return is_open(self.before)
+
+
+def is_open(verdict: Verdict) -> bool:
+    """Whether the target lets the flow in, and the source's side is not known to hold it back."""
+    return (
+        verdict.ingress.outcome is SideOutcome.ALLOWED
+        and verdict.egress.outcome is not SideOutcome.BLOCKED
+        and verdict.outcome is not Outcome.BLOCKED
+    )
+
 
 class Method(Shape):
     """One way to connect; a fifth one is one module and one line of the registry."""
 
-    def obstacles(self, world: World, intent: Intent, limits: Limits) -> Sequence[Obstacle]:
+    def obstacles(self, world: World, intent: Intent) -> Sequence[Obstacle]:
         """Say what makes the method impossible here, whatever the groups hold now."""
         ...
 
@@ -193,9 +207,7 @@ def _source_ends(world: World, intent: Intent) -> Iterator[End | None]:
         case side:
             for block in side.blocks:
                 yield (
-                    world.end_at(NicType.INTRANET, block)
-                    if block.is_single
-                    else AddressEnd(block)
+                    world.end_at(NicType.INTRANET, block) if block.is_single else AddressEnd(block)
                 )
 
 

@@ -125,7 +125,7 @@ class PortRange:
 
     @property
     def is_every_port(self) -> bool:
-        return self == ANY_PORT or self.first <= 1 and self.last == MAX_PORT
+        return self == ANY_PORT or (self.first <= 1 and self.last == MAX_PORT)
 
     @property
     def count(self) -> int:
@@ -207,7 +207,7 @@ def check_priority(priority: int) -> int:
     Raises:
         InvalidPriorityError: outside 1 to 100.
     """
-    if not 1 <= priority <= 100:  # noqa: PLR2004 - the cloud's own bound
+    if not 1 <= priority <= 100:
         raise InvalidPriorityError("a priority is a whole number from 1 to 100")
     return priority
 

@@ -15,7 +15,7 @@ from app.domain.changes import (
     Leave,
     Revoke,
 )
-from app.domain.groups import Eni, Group, GroupRef, Instance
+from app.domain.groups import Eni, Group, GroupRef, Instance, Place
 from app.domain.rules import HeldRule, NicType
 
 
@@ -54,7 +54,8 @@ class World:
     so whether an instance is in a group is always known; whether *all* members of a group
     are among the instances is known for `complete` groups only. `references` says for a
     complete group which groups name it in a rule. `unread` holds groups that rules name, or
-    that name ours, in accounts that cannot be read. What is absent here is unknown.
+    that name ours, in accounts that cannot be read. `group_counts` says how many groups an
+    account has in a region, where that was asked for. What is absent here is unknown.
     """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class World:
     references: Mapping[str, frozenset[GroupRef]] = field(default_factory=dict)
     complete: frozenset[str] = frozenset()
     unread: frozenset[GroupRef] = frozenset()
+    group_counts: Mapping[Place, int] = field(default_factory=dict)
 
     @cached_property
     def _members(self) -> Mapping[str, tuple[tuple[Instance, Eni], ...]]:
@@ -113,9 +115,7 @@ class World:
             case Leave(group_id=group_id, instance_id=instance_id):
                 return self._with_membership(instance_id, group_id, member=False)
             case CreateGroup():
-                group = Group(
-                    change.group_id, change.place, name=change.name, vpc_id=change.vpc_id
-                )
+                group = Group(change.group_id, change.place, name=change.name, vpc_id=change.vpc_id)
                 world = self._with_group(group)
                 return replace(
                     world,
@@ -154,7 +154,7 @@ def authorized(group: Group, change: Authorize) -> Group:
     """
     present = {held.rule for held in group.rules}
     taken = sum(held.rule_id.startswith("new-") for held in group.rules)
-    added = []
+    added: list[HeldRule] = []
     for new in change.rules:
         if new.rule not in present:
             present.add(new.rule)

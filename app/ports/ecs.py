@@ -87,7 +87,8 @@ class Ecs(Protocol):
 
     def owners_of(self, addresses: Sequence[Block], vpc_id: str | None) -> tuple[Instance, ...]:
         """Return the instances that have one of these private addresses: classic ones, or
-        those of the VPC."""
+        those of the VPC.
+        """
         ...
 
     def links(self, instance_ids: Sequence[str]) -> Mapping[str, str]:

@@ -209,4 +209,3 @@ class Store(Protocol):
     def is_ready(self) -> bool:
         """Say whether the database answers and has the tables of this version."""
         ...
-

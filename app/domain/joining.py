@@ -1,0 +1,29 @@
+"""Memberships that open everything: what `shared_group` and `dedicated_group` share."""
+
+from collections.abc import Sequence
+
+from app.domain.changes import Join
+from app.domain.groups import Group, Instance
+from app.domain.intents import Intent
+from app.domain.plan import PlannedChange, asked_instances
+from app.domain.world import World
+
+
+def not_members(world: World, intent: Intent, group_id: str) -> tuple[Instance, ...]:
+    """The asked instances that are not in the group yet, sources first."""
+    return tuple(
+        instance
+        for instance in asked_instances(world, intent)
+        if group_id not in instance.group_ids
+    )
+
+
+def joins(group: Group, joining: Sequence[Instance]) -> tuple[PlannedChange, ...]:
+    """One change for each instance; members of the group reach each other in everything."""
+    return tuple(
+        PlannedChange(
+            Join(instance.place, group.group_id, instance.instance_id),
+            f"members of {group.group_id} reach each other",
+        )
+        for instance in joining
+    )

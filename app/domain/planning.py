@@ -1,0 +1,315 @@
+"""From an intent and a world to a plan whose outcome is known in advance, or to a refusal."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from app.domain.changes import Authorize, Change, Join, Leave, Revoke
+from app.domain.difference import Difference, difference
+from app.domain.documents import Document
+from app.domain.errors import (
+    GuardrailViolationError,
+    InvalidCidrError,
+    MethodNotPossibleError,
+    QuotaInsufficientError,
+    TargetManagedError,
+)
+from app.domain.evaluate import explain
+from app.domain.fingerprint import fingerprint, world_document
+from app.domain.flows import DecidingRule, Flow
+from app.domain.groups import GroupRef
+from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
+from app.domain.methods import METHODS
+from app.domain.plan import (
+    AskedFlow,
+    Limits,
+    Obstacle,
+    ObstacleCode,
+    Plan,
+    Proposal,
+    QuotaUse,
+    asked_flows,
+    asked_instances,
+    is_open,
+    target_instances,
+)
+from app.domain.quotas import quotas
+from app.domain.rules import GroupPeer, Policy
+from app.domain.world import End, InterfaceEnd, World
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may never be opened, whoever asks: `addresses` is the most a request may name."""
+
+    addresses: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan, and what would refuse it; `plan` is None where nothing could be proposed."""
+
+    plan: Plan | None
+    obstacles: tuple[Obstacle, ...] = ()
+    managed: tuple[GroupRef, ...] = ()
+    exceeded: tuple[QuotaUse, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        return self.plan is not None and not (self.obstacles or self.managed or self.exceeded)
+
+
+def plan_connection(world: World, intent: Intent, limits: Limits, bounds: Bounds) -> Plan:
+    """Return the plan of a connect request.
+
+    Raises:
+        GuardrailViolationError: it names more addresses than may ever be opened.
+        InvalidCidrError: a source in the classic network is wider than one address.
+        TargetManagedError, MethodNotPossibleError, QuotaInsufficientError
+    """
+    check_addresses(intent, bounds)
+    _check_classic_sources(world, intent)
+    made = draft(world, intent, limits)
+    if made.managed:
+        names = ", ".join(ref.group_id for ref in made.managed)
+        raise TargetManagedError(
+            f"{names}: managed by a cloud product, only it may change the group",
+            group_ids=[ref.group_id for ref in made.managed],
+        )
+    if made.obstacles or made.plan is None:
+        raise MethodNotPossibleError(
+            "; ".join(obstacle.detail for obstacle in made.obstacles[:3]),
+            obstacles=[obstacle_document(each) for each in made.obstacles],
+            possible_methods=list(possible_methods(world, intent, limits)),
+        )
+    if made.exceeded:
+        raise QuotaInsufficientError(
+            "; ".join(_exceeded(use) for use in made.exceeded[:3]),
+            quotas=[quota_document(use) for use in made.exceeded],
+        )
+    return made.plan
+
+
+def check_addresses(intent: Intent, bounds: Bounds) -> None:
+    """Refuse sources that stand for a large part of the world.
+
+    Raises:
+        GuardrailViolationError
+    """
+    if isinstance(intent.source, AddressSide):
+        total = sum(block.size for block in intent.source.blocks)
+        if total > bounds.addresses:
+            raise GuardrailViolationError(
+                f"the source stands for {total} addresses; at most {bounds.addresses} may be "
+                "opened by one request",
+                addresses=total,
+                limit=bounds.addresses,
+            )
+
+
+def _check_classic_sources(world: World, intent: Intent) -> None:
+    """The classic network is shared by all tenants: only single addresses are safe there.
+
+    Source: ECS user guide, Add security group rules.
+    """
+    classic = any(instance.is_classic for instance in target_instances(world, intent))
+    if classic and isinstance(intent.source, AddressSide):
+        for block in intent.source.blocks:
+            if not block.is_single:
+                raise InvalidCidrError(
+                    f"{block}: in the classic network a source is a single address (/32)",
+                    cidr=str(block),
+                )
+
+
+def draft(world: World, intent: Intent, limits: Limits) -> Draft:
+    """Propose, foretell and count; refuse nothing yet."""
+    method = METHODS[intent.method]
+    impossible = tuple(dict.fromkeys(method.obstacles(world, intent)))
+    if impossible:
+        return Draft(None, impossible)
+    asked = [AskedFlow(flow, explain(world, flow)) for flow in asked_flows(world, intent)]
+    proposal = method.propose(world, intent, asked, limits)
+    if proposal.managed or proposal.obstacles:
+        return Draft(None, tuple(dict.fromkeys(proposal.obstacles)), proposal.managed)
+    plan = foretell(world, intent, proposal, asked, limits)
+    exceeded = tuple(use for use in plan.quotas if use.is_exceeded)
+    return Draft(plan, tuple(_still_closed(plan)), (), exceeded)
+
+
+def foretell(
+    world: World,
+    intent: Intent,
+    proposal: Proposal,
+    asked: Sequence[AskedFlow],
+    limits: Limits,
+) -> Plan:
+    """Evaluate the world after the proposal: verdicts, blast radius, quotas, calls."""
+    after = world
+    for planned in proposal.changes:
+        after = after.after(planned.change)
+    flows = asked_flows(after, intent)
+    told = tuple(
+        replace(each, after=explain(after, flow)) for each, flow in zip(asked, flows, strict=True)
+    )
+    changes = [planned.change for planned in proposal.changes]
+    return Plan(
+        kind="connect",
+        changes=proposal.changes,
+        asked=told,
+        difference=compare(world, after, changes, [each.flow for each in told]),
+        quotas=quotas(world, after, changes, limits),
+        calls=cloud_calls(after, changes),
+        fingerprint=fingerprint(world_document(world)),
+        warnings=(*proposal.warnings, *_warnings(world, intent)),
+    )
+
+
+def compare(
+    before: World, after: World, changes: Iterable[Change], asked: Sequence[Flow]
+) -> Difference:
+    """Return the blast radius of changes that lead from one world to the other."""
+    changes = list(changes)
+    return difference(
+        before,
+        after,
+        touched_groups=frozenset(each.group_id for each in changes),
+        touched_instances=frozenset(
+            each.instance_id for each in changes if isinstance(each, Join | Leave)
+        ),
+        asked=asked,
+    )
+
+
+def cloud_calls(world: World, changes: Sequence[Change]) -> int:
+    """Count calls that change groups or read the rules of a changed group.
+
+    Each such group is read before the first change and after the last one: once in a VPC,
+    once for each NIC type in the classic network.
+    """
+    with_rules = {each.group_id for each in changes if isinstance(each, Authorize | Revoke)}
+    reads = sum(2 if _is_classic(world, group_id) else 1 for group_id in with_rules)
+    return len(changes) + 2 * reads
+
+
+def _is_classic(world: World, group_id: str) -> bool:
+    group = world.groups.get(group_id)
+    return group is not None and group.vpc_id is None
+
+
+def _still_closed(plan: Plan) -> Iterable[Obstacle]:
+    for each in plan.asked:
+        if each.after is None or is_open(each.after):
+            continue
+        sides = (each.after.egress, each.after.ingress)
+        drops = [
+            rule for side in sides for rule in side.rules if rule.held.rule.policy is Policy.DROP
+        ]
+        yield from (_drop(rule, each) for rule in drops)
+        if not drops:
+            account_id = _account_of(each.flow)
+            yield Obstacle(ObstacleCode.NOT_REACHABLE, each.after.summary, account_id)
+
+
+def _drop(rule: DecidingRule, asked: AskedFlow) -> Obstacle:
+    assert asked.after is not None
+    return Obstacle(
+        ObstacleCode.DROP_RULE,
+        asked.after.summary,
+        rule.group.account_id,
+        group_id=rule.group.group_id,
+        rule_id=rule.held.rule_id,
+    )
+
+
+def _account_of(flow: Flow) -> str:
+    end = flow.target if isinstance(flow.target, InterfaceEnd) else flow.source
+    return end.instance.place.account_id if isinstance(end, InterfaceEnd) else ""
+
+
+def _warnings(world: World, intent: Intent) -> Iterable[str]:
+    for instance in asked_instances(world, intent):
+        if instance.status != "Running":
+            yield f"{instance.instance_id} is {instance.status}; it was judged as if it ran"
+    if isinstance(intent.source, GroupSide):
+        for group_id in intent.source.group_ids:
+            if group_id not in world.complete:
+                yield (
+                    f"{group_id} of account {intent.source.place.account_id} cannot be read: "
+                    "what its members may send is unknown"
+                )
+
+
+def possible_methods(world: World, intent: Intent, limits: Limits) -> Iterable[MethodName]:
+    """Return the other methods that would work for the same sides and traffic."""
+    if not isinstance(intent.source, InstanceSide):
+        return
+    for name in MethodName:
+        if name is not intent.method:
+            other = replace(intent, method=name, group_id=None, group_name=None)
+            if draft(world, other, limits).is_possible:
+                yield name
+
+
+def obstacle_document(obstacle: Obstacle) -> Document:
+    """Spell an obstacle; what does not apply is left out."""
+    document: Document = {
+        "code": obstacle.code.value,
+        "detail": obstacle.detail,
+        "account_id": obstacle.account_id,
+        "instance_id": obstacle.instance_id,
+        "group_id": obstacle.group_id,
+        "rule_id": obstacle.rule_id,
+    }
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def quota_document(use: QuotaUse) -> Document:
+    return {
+        "name": use.name,
+        "account_id": use.account_id,
+        "subject": use.subject,
+        "used": use.used,
+        "after": use.after,
+        "limit": use.limit,
+    }
+
+
+def _exceeded(use: QuotaUse) -> str:
+    return f"{use.subject} would use {use.after} of {use.limit} {use.name.replace('_', ' ')}"
+
+
+def rests_on(asked: Sequence[AskedFlow]) -> "Support":
+    """Return the rules and memberships because of which asked flows are open already."""
+    support = Support({}, {})
+    for each in asked:
+        if each.is_open:
+            support.note(each)
+    return support
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What open flows rest on: rules by id, memberships by (group id, instance id)."""
+
+    rules: dict[str, DecidingRule]
+    memberships: dict[tuple[str, str], None]
+
+    def note(self, asked: AskedFlow) -> None:
+        verdict, flow = asked.before, asked.flow
+        for side, own, remote in (
+            (verdict.egress, flow.source, flow.target),
+            (verdict.ingress, flow.target, flow.source),
+        ):
+            for rule in side.rules:
+                self.rules[rule.held.rule_id] = rule
+                self._note_member(rule.group.group_id, own)
+                peer = rule.held.rule.peer
+                if isinstance(peer, GroupPeer):
+                    self._note_member(peer.group_id, remote)
+        for ref in verdict.shared_groups:
+            self._note_member(ref.group_id, flow.source)
+            self._note_member(ref.group_id, flow.target)
+
+    def _note_member(self, group_id: str, end: End) -> None:
+        if isinstance(end, InterfaceEnd) and group_id in end.instance.group_ids:
+            self.memberships[group_id, end.instance.instance_id] = None
