@@ -1,0 +1,52 @@
+"""Connections as rows."""
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import RowMapping, select
+
+from app.domain.connections import Connection, ConnectionStatus
+from app.ports.store import Page
+from app.repositories import rows
+from app.repositories.tables import connections
+
+
+def _connection(row: RowMapping) -> Connection:
+    return Connection(
+        connection_id=row["connection_id"],
+        request=row["request"],
+        status=ConnectionStatus(row["status"]),
+        created_at=row["created_at"],
+        adopted=tuple(row["adopted"]),
+        disconnected_at=row["disconnected_at"],
+    )
+
+
+class SqlConnections:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, connection: Connection) -> None:
+        key = connections.c.connection_id
+        rows.add(self._database, connections, key, rows.values_of(connection))
+
+    def get(self, connection_id: str) -> Connection | None:
+        row = rows.find(self._database, connections.c.connection_id, connection_id)
+        return None if row is None else _connection(row)
+
+    def page(
+        self, *, limit: int, position: int | None, status: str | None = None
+    ) -> Page[Connection]:
+        query = select(connections)
+        if status is not None:
+            query = query.where(connections.c.status == status)
+        return rows.page(
+            self._database,
+            query,
+            connections.c.position,
+            limit=limit,
+            position=position,
+            read=_connection,
+        )
+
+    def update(self, connection: Connection) -> None:
+        key = connections.c.connection_id
+        rows.change(self._database, connections, key, rows.values_of(connection))

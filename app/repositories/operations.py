@@ -1,0 +1,127 @@
+"""Operations and their steps as rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select
+
+from app.domain.errors import NotFoundError
+from app.domain.operations import (
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Step,
+    StepStatus,
+    check_move,
+)
+from app.ports.store import Page
+from app.repositories import rows
+from app.repositories.tables import operations, steps
+
+
+def _values(operation: Operation) -> dict[str, Any]:
+    values = rows.values_of(operation)
+    del values["steps"]  # they have a table of their own
+    return values
+
+
+def _operation(row: RowMapping) -> Operation:
+    return Operation(
+        operation_id=row["operation_id"],
+        kind=OperationKind(row["kind"]),
+        status=OperationStatus(row["status"]),
+        connection_id=row["connection_id"],
+        created_at=row["created_at"],
+        plan_id=row["plan_id"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        intended_steps=row["intended_steps"],
+        backup_ids=tuple(row["backup_ids"]),
+        result=row["result"],
+        error=row["error"],
+    )
+
+
+def _step(row: RowMapping) -> Step:
+    return Step(
+        number=row["number"],
+        name=row["name"],
+        status=StepStatus(row["status"]),
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        attempts=row["attempts"],
+        detail=row["detail"],
+        cloud_request_ids=tuple(row["cloud_request_ids"]),
+    )
+
+
+class SqlOperations:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, operation: Operation) -> None:
+        key = operations.c.operation_id
+        rows.add(self._connection, operations, key, _values(operation))
+        for step in operation.steps:
+            self.keep_step(operation.operation_id, step)
+
+    def get(self, operation_id: str) -> Operation | None:
+        row = rows.find(self._connection, operations.c.operation_id, operation_id)
+        if row is None:
+            return None
+        return replace(_operation(row), steps=self._steps([operation_id])[operation_id])
+
+    def page(
+        self,
+        *,
+        limit: int,
+        position: int | None,
+        status: OperationStatus | None = None,
+        connection_id: str | None = None,
+    ) -> Page[Operation]:
+        query = select(operations)
+        if status is not None:
+            query = query.where(operations.c.status == status)
+        if connection_id is not None:
+            query = query.where(operations.c.connection_id == connection_id)
+        page = rows.page(
+            self._connection,
+            query,
+            operations.c.position,
+            limit=limit,
+            position=position,
+            read=_operation,
+        )
+        kept = self._steps(operation.operation_id for operation in page.items)
+        items = (replace(item, steps=kept[item.operation_id]) for item in page.items)
+        return replace(page, items=tuple(items))
+
+    def update(self, operation: Operation) -> None:
+        key = operations.c.operation_id
+        stored = self._connection.scalar(
+            select(operations.c.status).where(key == operation.operation_id)
+        )
+        if stored is None:
+            raise NotFoundError("there is none with this id", id=operation.operation_id)
+        check_move(OperationStatus(stored), operation.status)
+        rows.change(self._connection, operations, key, _values(operation))
+
+    def keep_step(self, operation_id: str, step: Step) -> None:
+        same = (steps.c.operation_id == operation_id) & (steps.c.number == step.number)
+        self._connection.execute(delete(steps).where(same))
+        values = rows.values_of(step) | {"operation_id": operation_id}
+        self._connection.execute(insert(steps).values(values))
+
+    def _steps(self, operation_ids: Iterable[str]) -> Mapping[str, tuple[Step, ...]]:
+        """Return the steps of the operations, in order; no steps where there are none."""
+        query = (
+            select(steps)
+            .where(steps.c.operation_id.in_(list(operation_ids)))
+            .order_by(steps.c.operation_id, steps.c.number)
+        )
+        kept: defaultdict[str, tuple[Step, ...]] = defaultdict(tuple)
+        for row in self._connection.execute(query).mappings():
+            kept[row["operation_id"]] += (_step(row),)
+        return kept

@@ -1,0 +1,26 @@
+"""Plans as rows."""
+
+from sqlalchemy import Connection, update
+
+from app.ports.store import KeptPlan
+from app.repositories import rows
+from app.repositories.tables import plans
+
+
+class SqlPlans:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, plan: KeptPlan) -> None:
+        rows.add(self._connection, plans, plans.c.plan_id, rows.values_of(plan))
+
+    def get(self, plan_id: str) -> KeptPlan | None:
+        row = rows.find(self._connection, plans.c.plan_id, plan_id)
+        return None if row is None else KeptPlan(**row)
+
+    def mark_applied(self, plan_id: str, operation_id: str) -> bool:
+        unused = (plans.c.plan_id == plan_id) & plans.c.applied_by.is_(None)
+        marked = self._connection.execute(
+            update(plans).where(unused).values(applied_by=operation_id)
+        )
+        return marked.rowcount == 1

@@ -1,0 +1,68 @@
+"""The store: transactions on SQLite or PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.domain.errors import AppError, StorageUnavailableError
+from app.repositories import engines, schema
+from app.repositories.work import SqlWork
+
+
+class NoEngineError(RuntimeError):
+    """The store was built without a durable engine to hand operations to."""
+
+
+def refuse(_: Connection, operation_id: str) -> None:
+    msg = f"operation {operation_id} cannot be enqueued: the store has no engine"
+    raise NoEngineError(msg)
+
+
+class SqlStore:
+    """The store on the database at `url`; opens no connection before its first use.
+
+    `enqueue` is the durable engine's, called with the connection of the open transaction.
+    """
+
+    def __init__(self, *, url: str, enqueue: Callable[[Connection, str], None] = refuse) -> None:
+        address = engines.read_url(url)
+        self._writer = engines.write_engine(address)
+        self._reader = engines.read_engine(address)
+        self._enqueue = enqueue
+
+    @contextmanager
+    def write(self) -> Iterator[SqlWork]:
+        with self._work(self._writer) as work:
+            yield work
+
+    @contextmanager
+    def read(self) -> Iterator[SqlWork]:
+        with self._work(self._reader) as work:
+            yield work
+
+    def is_ready(self) -> bool:
+        try:
+            with self._reader.connect() as connection:
+                return schema.revision(connection) == schema.head()
+        except SQLAlchemyError:
+            return False
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    @contextmanager
+    def _work(self, engine: Engine) -> Iterator[SqlWork]:
+        try:
+            with engine.connect() as connection:
+                yield SqlWork(connection, enqueue=self._enqueue)
+        except SQLAlchemyError as error:
+            raise translate(error) from error
+
+
+def translate(error: SQLAlchemyError) -> AppError:
+    """Return our error for one of the database; its text may hold values, so it stays inside."""
+    return StorageUnavailableError("the database cannot be used", reason=type(error).__name__)

@@ -1,0 +1,63 @@
+"""One transaction, with a room for each noun."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+from sqlalchemy import Connection
+
+from app.repositories.accounts import SqlAccounts
+from app.repositories.backups import SqlBackups
+from app.repositories.connections import SqlConnections
+from app.repositories.intents import SqlIntents
+from app.repositories.ledger import SqlLedger
+from app.repositories.operations import SqlOperations
+from app.repositories.plans import SqlPlans
+from app.repositories.turns import SqlTurns
+
+
+class SqlWork:
+    """`enqueue` hands an operation to the durable engine over the same connection."""
+
+    def __init__(
+        self, connection: Connection, *, enqueue: Callable[[Connection, str], None]
+    ) -> None:
+        self._connection = connection
+        self._enqueue = enqueue
+
+    @cached_property
+    def accounts(self) -> SqlAccounts:
+        return SqlAccounts(self._connection)
+
+    @cached_property
+    def plans(self) -> SqlPlans:
+        return SqlPlans(self._connection)
+
+    @cached_property
+    def connections(self) -> SqlConnections:
+        return SqlConnections(self._connection)
+
+    @cached_property
+    def operations(self) -> SqlOperations:
+        return SqlOperations(self._connection)
+
+    @cached_property
+    def backups(self) -> SqlBackups:
+        return SqlBackups(self._connection)
+
+    @cached_property
+    def ledger(self) -> SqlLedger:
+        return SqlLedger(self._connection)
+
+    @cached_property
+    def intents(self) -> SqlIntents:
+        return SqlIntents(self._connection)
+
+    @cached_property
+    def turns(self) -> SqlTurns:
+        return SqlTurns(self._connection)
+
+    def enqueue(self, operation_id: str) -> None:
+        self._enqueue(self._connection, operation_id)
+
+    def commit(self) -> None:
+        self._connection.commit()
