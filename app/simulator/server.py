@@ -1,0 +1,217 @@
+"""The simulated cloud over HTTP: an ASGI application, and uvicorn to run it on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeAlias
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.simulator.control import PREFIX, control
+from app.simulator.demo import demo_estate
+from app.simulator.dispatcher import Dispatcher, Reply, Steps
+from app.simulator.errors import ReplyLostError
+from app.simulator.faults import Hold
+from app.simulator.wire import parse_form, to_json
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8090
+_LARGEST_CALL_BYTES = 4 * 1024 * 1024
+_HANG_UP = "app.simulator.hang_up"
+_POLL_SECONDS = 0.005
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+class Application:
+    """The ASGI application: control calls under /_simulator, the cloud's API everywhere else."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, or close its connection without an answer."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+            await self._control(scope, receive, send)
+            return
+        body = await _read(receive, limit=_LARGEST_CALL_BYTES)
+        if body is None:
+            await _send(send, 413, b"too large", "text/plain")
+            return
+        try:
+            reply = await self._call(scope, body)
+        except ReplyLostError:
+            await _hang_up(scope, receive)
+            return
+        await _send(send, reply.status, reply.encoded(), reply.content_type)
+
+    async def _call(self, scope: Message, body: bytes) -> Reply:
+        """Answer a call whose parameters are in the query, a form body, or both."""
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        parameters = parse_form(scope["query_string"].decode("latin-1"))
+        if body:
+            parameters.update(parse_form(body.decode("utf-8", "replace")))
+        return await _drive(self._dispatcher.steps(scope["method"], parameters, headers))
+
+    async def _control(self, scope: Message, receive: Receive, send: Send) -> None:
+        body = await _read(receive, limit=None) or b""
+        status, answer = control(self._dispatcher, scope["method"], scope["path"], body)
+        payload = b"" if answer is None else to_json(answer)
+        await _send(send, status, payload, "application/json")
+
+
+async def _drive(steps: Steps) -> Reply:
+    """Wait for what a call waits for, while other calls go on."""
+    while True:
+        try:
+            wait = next(steps)
+        except StopIteration as stop:
+            reply: Reply = stop.value
+            return reply
+        if isinstance(wait, Hold):
+            while not wait.released.is_set():
+                await asyncio.sleep(_POLL_SECONDS)
+        else:
+            await asyncio.sleep(wait.seconds)
+
+
+async def _read(receive: Receive, *, limit: int | None) -> bytes | None:
+    """Return the body, or None if it is larger than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if limit is not None and size > limit:
+            return None
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [(b"content-length", str(len(body)).encode())]
+    if body:
+        headers.append((b"content-type", content_type.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _hang_up(scope: Message, receive: Receive) -> None:
+    """Close the connection without a reply, which clients see as a connection error."""
+    scope["extensions"][_HANG_UP]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which lets the application close a connection without a reply."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {_HANG_UP: self.transport.close}  # type: ignore[typeddict-item]  # an extension of ours
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready, and takes SIGTERM for a good end."""
+
+    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._when_ready = when_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._when_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; the signal is not raised again, so that the process ends with 0."""
+        self.should_exit = True
+
+
+def _server(dispatcher: Dispatcher, when_ready: Callable[[], None]) -> _Server:
+    config = uvicorn.Config(
+        Application(dispatcher),
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config, when_ready)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, estate: object = None) -> None:
+    """Run the simulator until SIGTERM or SIGINT; port 0 takes a free one.
+
+    Prints one line with the address when it is ready. Without an estate it is the demo's;
+    EstateError says why another one cannot be.
+    """
+    dispatcher = Dispatcher(demo_estate() if estate is None else estate)
+    with contextlib.closing(_listen(host, port)) as listener:
+        line = f"simulator ready at {_url(listener)}"
+        _server(dispatcher, lambda: print(line, flush=True)).run(sockets=[listener])
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A simulator that runs in a thread; its dispatcher can be asked without HTTP too."""
+
+    url: str
+    endpoint: str
+    dispatcher: Dispatcher
+
+
+@contextlib.contextmanager
+def running(
+    estate: object = None, *, dispatcher: Dispatcher | None = None, host: str = DEFAULT_HOST
+) -> Iterator[Running]:
+    """Run a simulator in a thread, on a free port, as long as the block lasts.
+
+    Without an estate or a dispatcher it holds the demo's estate.
+    """
+    if dispatcher is None:
+        dispatcher = Dispatcher(demo_estate() if estate is None else estate)
+    ready = threading.Event()
+    with contextlib.closing(_listen(host, 0)) as listener:
+        url = _url(listener)
+        server = _server(dispatcher, ready.set)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            if not ready.wait(timeout=30):
+                raise RuntimeError("the simulator did not start")
+            yield Running(url, url.removeprefix("http://"), dispatcher)
+        finally:
+            dispatcher.faults.clear()
+            server.should_exit = True
+            thread.join(timeout=10)

@@ -1,0 +1,1 @@
+"""What the simulated cloud holds: resources, their indexes, quotas, and the estate format."""

@@ -1,0 +1,196 @@
+"""The ground truth, indexed by everything that actions ask for; not safe without the lock."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from app.simulator.state.identifiers import Identifiers
+from app.simulator.state.resources import (
+    Account,
+    Group,
+    Instance,
+    Interface,
+    PrefixList,
+    Rule,
+    Vpc,
+)
+
+
+class Store:
+    """Every resource by id, and every change to them; `version` counts the changes.
+
+    Changes here check nothing: actions do that, and an estate is checked as it is read.
+    """
+
+    def __init__(self, identifiers: Identifiers) -> None:
+        self.identifiers = identifiers
+        self.version = 0
+        self.accounts: dict[str, Account] = {}
+        self.logins: dict[str, str] = {}
+        self.key_owners: dict[str, str] = {}
+        self.vpcs: dict[str, Vpc] = {}
+        self.vpc_users: dict[str, set[str]] = defaultdict(set)
+        self.prefix_lists: dict[str, PrefixList] = {}
+        self.groups: dict[str, Group] = {}
+        self.groups_of: dict[tuple[str, str], dict[str, Group]] = defaultdict(dict)
+        self.instances: dict[str, Instance] = {}
+        self.instances_of: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+        self.links: dict[str, list[Instance]] = defaultdict(list)
+        self.interfaces: dict[str, Interface] = {}
+        self.interfaces_of: dict[tuple[str, str], list[Interface]] = defaultdict(list)
+        self.holders: dict[str, list[Interface]] = defaultdict(list)
+        self.members: dict[str, dict[str, Interface]] = defaultdict(dict)
+        self.rule_groups: dict[str, str] = {}
+        self.references: dict[str, Counter[str]] = defaultdict(Counter)
+        self.associations: dict[str, Counter[str]] = defaultdict(Counter)
+
+    # ---- what an estate brings and no action changes
+
+    def add_account(self, account: Account) -> None:
+        """Take in an account with its keys."""
+        self.accounts[account.account_id] = account
+        if account.login:
+            self.logins[account.login] = account.account_id
+        for key_id in account.access_keys:
+            self.key_owners[key_id] = account.account_id
+
+    def add_vpc(self, vpc: Vpc) -> None:
+        """Take in a VPC; its owner may use it."""
+        self.vpcs[vpc.vpc_id] = vpc
+        self.vpc_users[vpc.vpc_id].add(vpc.owner_id)
+
+    def add_instance(self, instance: Instance) -> None:
+        """Take in an instance with its interfaces, addresses and memberships."""
+        place = (instance.owner_id, instance.region_id)
+        self.instances[instance.instance_id] = instance
+        self.instances_of[place].append(instance)
+        if instance.vpc_id:
+            self.vpc_users[instance.vpc_id].add(instance.owner_id)
+            self.interfaces_of[place].extend(instance.interfaces)
+        if instance.classic_link_vpc_id:
+            self.links[instance.classic_link_vpc_id].append(instance)
+        for interface in instance.interfaces:
+            self._add_interface(interface)
+
+    def _add_interface(self, interface: Interface) -> None:
+        self.interfaces[interface.interface_id] = interface
+        public = (interface.public_ip,) if interface.public_ip else ()
+        for address in (*interface.private_ips, *interface.ipv6s, *public):
+            self.holders[address].append(interface)
+        for group_id in interface.group_ids:
+            self.members[group_id][interface.interface_id] = interface
+
+    # ---- groups
+
+    def add_group(self, group: Group) -> None:
+        """Take in a group, with the rules that it already has."""
+        self.groups[group.group_id] = group
+        self.groups_of[group.owner_id, group.region_id][group.group_id] = group
+        if group.vpc_id:
+            self.vpc_users[group.vpc_id].add(group.owner_id)
+        rules = list(group.rules.values())
+        group.rules.clear()
+        for rule in rules:
+            self.add_rule(group, rule)
+        self.version += 1
+
+    def remove_group(self, group: Group) -> None:
+        """Forget a group without members that no rule names."""
+        for rule in list(group.rules.values()):
+            self.remove_rule(group, rule.rule_id)
+        del self.groups[group.group_id]
+        del self.groups_of[group.owner_id, group.region_id][group.group_id]
+        self.members.pop(group.group_id, None)
+        self.references.pop(group.group_id, None)
+        self.version += 1
+
+    def set_inner_access(self, group: Group, policy: str) -> None:
+        """Let members reach one another, or not."""
+        if group.inner_access != policy:
+            group.inner_access = policy
+            self.version += 1
+
+    def referencing_group_ids(self, group_id: str) -> list[str]:
+        """Return the groups whose rules name this one, sorted."""
+        return sorted(self.references[group_id]) if group_id in self.references else []
+
+    # ---- rules
+
+    def weight(self, rule: Rule) -> int:
+        """Return what a rule costs of the quota: a prefix list costs its maximum.
+
+        Source: ECS user guide, Prefix lists.
+        """
+        if rule.prefix_list_id is None:
+            return 1
+        return self.prefix_lists[rule.prefix_list_id].max_entries
+
+    def add_rule(self, group: Group, rule: Rule) -> Rule:
+        """Add a rule, with a new id where it has none; return it as added."""
+        if not rule.rule_id:
+            rule = replace(rule, rule_id=self._new_rule_id())
+        group.rules[rule.rule_id] = rule
+        group.rule_ids[rule.identity()] = rule.rule_id
+        group.weight += self.weight(rule)
+        self.rule_groups[rule.rule_id] = group.group_id
+        if rule.peer_group_id:
+            self.references[rule.peer_group_id][group.group_id] += 1
+        if rule.prefix_list_id:
+            self.associations[rule.prefix_list_id][group.group_id] += 1
+        self.version += 1
+        return rule
+
+    def remove_rule(self, group: Group, rule_id: str) -> None:
+        """Remove a rule of the group."""
+        rule = group.rules.pop(rule_id)
+        if group.rule_ids.get(rule.identity()) == rule_id:
+            del group.rule_ids[rule.identity()]
+        group.weight -= self.weight(rule)
+        del self.rule_groups[rule_id]
+        if rule.peer_group_id:
+            _forget(self.references[rule.peer_group_id], group.group_id)
+        if rule.prefix_list_id:
+            _forget(self.associations[rule.prefix_list_id], group.group_id)
+        self.version += 1
+
+    def _new_rule_id(self) -> str:
+        return self._unused("sgr", self.rule_groups)
+
+    def new_group_id(self) -> str:
+        """Return an id that no group has."""
+        return self._unused("sg", self.groups)
+
+    def _unused(self, prefix: str, taken: Iterable[str]) -> str:
+        while (fresh := self.identifiers.resource(prefix)) in taken:
+            pass
+        return fresh
+
+    # ---- memberships
+
+    def join(self, interface: Interface, group: Group) -> None:
+        """Put an interface into a group."""
+        interface.group_ids.append(group.group_id)
+        self.members[group.group_id][interface.interface_id] = interface
+        self.version += 1
+
+    def leave(self, interface: Interface, group: Group) -> None:
+        """Take an interface out of a group."""
+        interface.group_ids.remove(group.group_id)
+        del self.members[group.group_id][interface.interface_id]
+        self.version += 1
+
+    def members_of(self, group: Group) -> Iterable[Interface]:
+        """Return the interfaces in a group."""
+        return self.members[group.group_id].values() if group.group_id in self.members else ()
+
+    def groups_on(self, interface: Interface) -> list[Group]:
+        """Return the groups of an interface, in the order of joining."""
+        return [self.groups[group_id] for group_id in interface.group_ids]
+
+
+def _forget(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
