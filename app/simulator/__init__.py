@@ -1,1 +1,1 @@
-"""A wire-compatible ECS and STS on loopback: the default cloud, and a second opinion on verdicts."""
+"""A wire-compatible ECS and STS: the default cloud, and a second opinion on every verdict."""

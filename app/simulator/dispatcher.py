@@ -117,7 +117,7 @@ class Dispatcher:
         return self._drive(self.steps(method, parameters, headers or {}))
 
     def call(self, caller: Caller, action: str, parameters: Mapping[str, str]) -> Reply:
-        """Answer a call whose caller is known; `Version` defaults to the one that has the action."""
+        """Answer a call whose caller is known; the version is found by the action."""
         version = next((key for key, name in ACTIONS if name == action), ECS.version)
         full = {"Version": version, "Format": "JSON", **parameters, "Action": action}
         return self._drive(self.steps("POST", full, {}, caller=caller))

@@ -14,7 +14,7 @@ class ApiError(Exception):
 
 
 class ReplyLostError(Exception):
-    """The connection ends without a reply; whether the call was applied is for the caller to find out."""
+    """The connection ends without a reply; whether the call was applied is not told."""
 
 
 class EstateError(Exception):
@@ -74,5 +74,5 @@ def managed() -> ApiError:
     return ApiError(
         "InvalidOperation.ResourceManagedByCloudProduct",
         403,
-        "The security group is managed by a cloud product and cannot be changed or named in a rule.",
+        "A group that is managed by a cloud product cannot be changed, nor named in a rule.",
     )

@@ -48,11 +48,40 @@ class Pause:
     seconds: float
 
 
+class Latch:
+    """Opens once, for threads that wait and for callbacks; both may come before or after."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def open(self) -> None:
+        """Let all go on."""
+        with self._lock:
+            self._opened.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def wait(self) -> None:
+        """Block until it is open."""
+        self._opened.wait()
+
+    def then(self, callback: Callable[[], None]) -> None:
+        """Call back when it opens, or now; in whatever thread opens it."""
+        with self._lock:
+            if not self._opened.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Wait until the fault is deleted."""
 
-    released: threading.Event = field(default_factory=threading.Event, compare=False)
+    released: Latch = field(default_factory=Latch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +169,7 @@ class Faults:
 
 def _release(fault: Fault) -> None:
     if isinstance(fault.effect, Hold):
-        fault.effect.released.set()
+        fault.effect.released.open()
 
 
 # ---- parsing
@@ -182,7 +211,7 @@ def _parse_fault(item: object, seed: object, numbers: itertools.count[int]) -> F
         times=_count(fields, "times", fault_id),
         when=_when(fields, kind, fault_id),
         effect=kind.parse(fields, fault_id),
-        chance=random.Random(f"{seed}/{fault_id}" if seed is not None else None),  # noqa: S311  # chance, no secret
+        chance=random.Random(f"{seed}/{fault_id}" if seed is not None else None),
     )
 
 
@@ -295,9 +324,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "error": Kind(("code", "status", "message"), When.BEFORE, _parse_refusal),
         "throttle": Kind(("code",), When.BEFORE, _parse_throttle),
-        "reply_lost": Kind((), When.AFTER, lambda fields, label: LoseReply()),
+        "reply_lost": Kind((), When.AFTER, lambda *_: LoseReply()),
         "delay": Kind(("seconds",), When.BEFORE, _parse_pause),
-        "hold": Kind((), When.BEFORE, lambda fields, label: Hold()),
+        "hold": Kind((), When.BEFORE, lambda *_: Hold()),
         "edit": Kind(("edit", *_EDITS), When.BEFORE, _parse_edit),
     }
 )

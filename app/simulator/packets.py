@@ -164,17 +164,17 @@ def _matches(store: Store, rule: Rule, packet: Packet, source_port: int | None) 
             store,
             packet,
             packet.source,
-            (rule.source_cidr, rule.ipv6_source_cidr),
-            rule.source_group_id,
-            rule.source_prefix_list_id,
+            blocks=(rule.source_cidr, rule.ipv6_source_cidr),
+            group_id=rule.source_group_id,
+            prefix_list_id=rule.source_prefix_list_id,
         )
         and _covers_end(
             store,
             packet,
             packet.destination,
-            (rule.dest_cidr, rule.ipv6_dest_cidr),
-            rule.dest_group_id,
-            rule.dest_prefix_list_id,
+            blocks=(rule.dest_cidr, rule.ipv6_dest_cidr),
+            group_id=rule.dest_group_id,
+            prefix_list_id=rule.dest_prefix_list_id,
         )
     )
 
@@ -190,6 +190,7 @@ def _covers_end(
     store: Store,
     packet: Packet,
     end: End,
+    *,
     blocks: tuple[str | None, str | None],
     group_id: str | None,
     prefix_list_id: str | None,
@@ -241,7 +242,7 @@ def _source_ports_to_try(store: Store, packet: Packet) -> list[int | None]:
                 if rule.source_port_range:
                     low, high = addresses.ports(rule.source_port_range)
                     tries.update((low, high + 1))
-    return sorted(port for port in tries if port <= addresses.HIGHEST_PORT)
+    return [port for port in sorted(tries) if port <= addresses.HIGHEST_PORT]
 
 
 # ---- routes

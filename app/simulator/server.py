@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
 _LARGEST_CALL_BYTES = 4 * 1024 * 1024
 _HANG_UP = "app.simulator.hang_up"
-_POLL_SECONDS = 0.005
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -82,10 +82,21 @@ async def _drive(steps: Steps) -> Reply:
             reply: Reply = stop.value
             return reply
         if isinstance(wait, Hold):
-            while not wait.released.is_set():
-                await asyncio.sleep(_POLL_SECONDS)
+            await _released(wait)
         else:
             await asyncio.sleep(wait.seconds)
+
+
+async def _released(hold: Hold) -> None:
+    loop = asyncio.get_running_loop()
+    released = asyncio.Event()
+
+    def release() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the call
+            loop.call_soon_threadsafe(released.set)
+
+    hold.released.then(release)
+    await released.wait()
 
 
 async def _read(receive: Receive, *, limit: int | None) -> bytes | None:
@@ -123,7 +134,8 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {_HANG_UP: self.transport.close}  # type: ignore[typeddict-item]  # an extension of ours
+        extensions: dict[str, Any] = {_HANG_UP: self.transport.close}
+        self.scope["extensions"] = extensions
 
 
 class _Server(uvicorn.Server):
@@ -137,7 +149,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._when_ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
         """Stop; the signal is not raised again, so that the process ends with 0."""
         self.should_exit = True
 
@@ -178,8 +190,13 @@ def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, estate: object = N
     """
     dispatcher = Dispatcher(demo_estate() if estate is None else estate)
     with contextlib.closing(_listen(host, port)) as listener:
-        line = f"simulator ready at {_url(listener)}"
-        _server(dispatcher, lambda: print(line, flush=True)).run(sockets=[listener])
+        line = f"simulator ready at {_url(listener)}\n"
+        _server(dispatcher, lambda: _say(line)).run(sockets=[listener])
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)

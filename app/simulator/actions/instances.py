@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from app.simulator.actions.paging import Page, by_number
+from app.simulator.actions.paging import Page, by_number, by_token
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import ApiError, instance_not_found
 from app.simulator.parameters import Parameters
@@ -60,7 +60,7 @@ def _candidates(request: Request) -> Sequence[Instance]:
         if group is None or (group.owner_id, group.region_id) != place:
             return []
         return [item.instance for item in store.members_of(group) if item.is_primary]
-    return store.instances_of[place] if place in store.instances_of else ()
+    return store.instances_of.get(place, ())
 
 
 def _page(items: Sequence[Instance], parameters: Parameters) -> Page[Instance]:
@@ -141,7 +141,7 @@ def _add_address_filters(filters: list[Filter], parameters: Parameters) -> None:
     if public is not None:
         filters.append(lambda item: item.primary.public_ip in public)
     if elastic is not None:
-        filters.append(lambda item: False)
+        filters.append(lambda _: False)
 
 
 def _holds(interface: Interface, addresses: Sequence[str]) -> bool:

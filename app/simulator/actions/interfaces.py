@@ -37,7 +37,7 @@ def _candidates(request: Request) -> Sequence[Interface]:
         instance = store.instances.get(instance_id)
         found = list(instance.interfaces) if instance else []
     else:
-        return store.interfaces_of[place] if place in store.interfaces_of else ()
+        return store.interfaces_of.get(place, ())
     return [
         item
         for item in found

@@ -35,7 +35,10 @@ def join_security_group(request: Request) -> Body:
 
 
 def leave_security_group(request: Request) -> Body:
-    """Take an interface out of a group that is not its last. Source: ECS API, LeaveSecurityGroup."""
+    """Take an interface out of a group, unless it is its last one.
+
+    Source: ECS API, LeaveSecurityGroup.
+    """
     _check_target(request)
     group = own_free_group(request, request.parameters.need("SecurityGroupId"))
     interface = _interface(request)

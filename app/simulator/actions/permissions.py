@@ -131,19 +131,20 @@ def _ports_or_refuse(reading: Reading, text: str) -> str:
 
 
 def _source_port_range(fields: Mapping[str, str], protocol: str) -> str | None:
-    text = fields.get("SourcePortRange")
-    if text in (None, addresses.ANY_PORT):
+    text = fields.get("SourcePortRange", addresses.ANY_PORT)
+    if text == addresses.ANY_PORT:
         return None
+    refusal = ApiError(
+        "InvalidSourcePortRange.Malformed",
+        400,
+        'The specified parameter "SourcePortRange" is not valid.',
+    )
+    if protocol not in PORT_PROTOCOLS:
+        raise refusal
     try:
-        if protocol not in PORT_PROTOCOLS:
-            raise ValueError(f"{protocol} has no ports")
-        return "{}/{}".format(*addresses.ports(str(text)))
+        return "{}/{}".format(*addresses.ports(text))
     except ValueError as error:
-        raise ApiError(
-            "InvalidSourcePortRange.Malformed",
-            400,
-            'The specified parameter "SourcePortRange" is not valid.',
-        ) from error
+        raise refusal from error
 
 
 def _policy(fields: Mapping[str, str]) -> str:
@@ -369,7 +370,7 @@ def _prefix_list_peer(
 
 def _check_associations(reading: Reading, prefix_list: PrefixList) -> None:
     limit = reading.request.settings.quotas.associations_per_prefix_list
-    naming = reading.request.store.associations.get(prefix_list.prefix_list_id, {})
+    naming = reading.request.store.associations.get(prefix_list.prefix_list_id, ())
     if limit is not None and reading.group.group_id not in naming and len(naming) >= limit:
         raise ApiError(
             "LimitExceed.PrefixListAssociationResource",

@@ -19,7 +19,10 @@ _LONGEST_POLICY = 2048
 
 
 def assume_role(request: Request) -> Body:
-    """Give out temporary credentials of a role that trusts the caller. Source: STS API, AssumeRole."""
+    """Give out temporary credentials of a role that trusts the caller.
+
+    Source: STS API, AssumeRole.
+    """
     parameters = request.parameters
     role_arn, session_name = parameters.need("RoleArn"), parameters.need("RoleSessionName")
     if not _SESSION_NAME.fullmatch(session_name):
@@ -128,9 +131,10 @@ def get_caller_identity(request: Request) -> Body:
             "UserId": user_id,
         }
     role_id = _role_id(caller)
+    name = f"{caller.role_name}/{caller.session_name}"
     return {
         "AccountId": caller.account_id,
-        "Arn": f"acs:ram::{caller.account_id}:assumed-role/{caller.role_name}/{caller.session_name}",
+        "Arn": f"acs:ram::{caller.account_id}:assumed-role/{name}",
         "IdentityType": "AssumedRoleUser",
         "PrincipalId": f"{role_id}:{caller.session_name}",
         "RoleId": role_id,

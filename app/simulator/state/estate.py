@@ -107,7 +107,7 @@ class Entry:
     def done(self) -> None:
         """Refuse the fields that nobody took."""
         if self._fields:
-            raise EstateError(f"{self.label}: unknown field {sorted(self._fields)[0]!r}")
+            raise EstateError(f"{self.label}: unknown field {min(self._fields)!r}")
 
 
 def load(estate: object, identifiers: Identifiers) -> Store:
