@@ -17,11 +17,15 @@ from app.domain.rules import Policy
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """How to speak for an account: with a role, or (None) with the base identity itself."""
+    """How to speak for an account: with a role, or (None) with the base identity itself.
+
+    `region_ids` are the regions that the account is registered with.
+    """
 
     account_id: str
     role_arn: str | None
     external_id: str
+    region_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

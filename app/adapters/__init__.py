@@ -1,0 +1,1 @@
+"""The rooms that speak to the outside world for the ports."""

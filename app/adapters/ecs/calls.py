@@ -1,0 +1,146 @@
+"""One account and region on the wire: reads are repeated, changes are sent once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.adapters.ecs.codes import BaseIdentityError, is_key_fault, kind_of
+from app.adapters.ecs.patience import Patience
+from app.adapters.ecs.sessions import Sessions
+from app.adapters.ecs.transport import (
+    NotSentError,
+    RefusedError,
+    Reply,
+    SdkRequest,
+    Transport,
+    WireError,
+)
+from app.domain.errors import (
+    AccountUnreachableError,
+    AppError,
+    CloudError,
+    CloudThrottledError,
+    CloudUnavailableError,
+    InvalidInputError,
+    OutcomeUnknownError,
+)
+from app.domain.groups import Place
+from app.ports.ecs import AccountAccess
+
+
+class RefusedChange(Exception):  # noqa: N818 - it becomes an error only if it is not good news
+    """A change that the cloud refused with this code, and what that means."""
+
+    def __init__(self, refusal: RefusedError, meaning: AppError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        self.meaning = meaning
+
+
+class Calls:
+    """Sends requests with the account's identity, and says in our words what came of them."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        sessions: Sessions,
+        *,
+        access: AccountAccess,
+        region_id: str,
+        patience: Patience,
+    ) -> None:
+        self.place = Place(access.account_id, region_id)
+        self._transport = transport
+        self._sessions = sessions
+        self._access = access
+        self._patience = patience
+
+    def read(self, request: SdkRequest) -> Reply:
+        """Return the reply to a call that changes nothing, within our patience."""
+        try:
+            return self._patience(lambda: self._send(request))
+        except RefusedError as refusal:
+            raise self._refused(refusal, request, kind_of_read(refusal)) from refusal
+        except WireError as error:
+            raise self._error(CloudUnavailableError, str(error), request) from error
+
+    @contextmanager
+    def understanding(self, action: str) -> Iterator[None]:
+        """Turn what goes wrong while a reply is taken apart into an error of the cloud's.
+
+        A reply that is not understood is never half used: the world would be a wrong one.
+        """
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError, InvalidInputError) as error:
+            # The name of a missing field, or the value that is not of this API: no secrets there.
+            detail = f"{action}: the answer cannot be understood: {error}"
+            raise CloudUnavailableError(
+                detail,
+                action=action,
+                account_id=self.place.account_id,
+                region_id=self.place.region_id,
+            ) from error
+
+    def change(self, request: SdkRequest) -> Reply:
+        """Send a call that changes something, once.
+
+        Raises:
+            RefusedChange: the cloud answered with an error code; `meaning` is to be raised
+                unless the code says that all is well.
+        """
+        try:
+            return self._send(request)
+        except RefusedError as refusal:
+            meaning = self._refused(refusal, request, kind_of_change(refusal))
+            raise RefusedChange(refusal, meaning) from refusal
+        except WireError as error:
+            kind = CloudUnavailableError if isinstance(error, NotSentError) else OutcomeUnknownError
+            raise self._error(kind, str(error), request) from error
+
+    def _send(self, request: SdkRequest) -> Reply:
+        identity = self._sessions.identity(self._access)
+        region_id = self.place.region_id
+        try:
+            return self._transport.send(request, region_id=region_id, identity=identity)
+        except RefusedError as refusal:
+            if self._access.role_arn is None or not is_key_fault(refusal.code):
+                raise
+        # Nothing was done: keys are judged first. New ones are tried, once.
+        identity = self._sessions.renewed(self._access, instead_of=identity)
+        return self._transport.send(request, region_id=region_id, identity=identity)
+
+    def _refused(
+        self, refusal: RefusedError, request: SdkRequest, kind: type[CloudError]
+    ) -> AppError:
+        facts = {"cloud_code": refusal.code, "cloud_request_id": refusal.request_id}
+        if kind is BaseIdentityError and self._access.role_arn is not None:
+            return self._error(AccountUnreachableError, str(refusal), request, **facts)
+        return self._error(kind, str(refusal), request, **facts)
+
+    def _error(
+        self, kind: type[AppError], detail: str, request: SdkRequest, **facts: object
+    ) -> AppError:
+        action = request.get_action_name()
+        return kind(
+            f"{action}: {detail}",
+            action=action,
+            account_id=self.place.account_id,
+            region_id=self.place.region_id,
+            **facts,
+        )
+
+
+def kind_of_read(refusal: RefusedError) -> type[CloudError]:
+    """A read has no outcome to be unsure of: what it cannot say now, it can say later."""
+    kind = kind_of(refusal.code)
+    if kind is OutcomeUnknownError or (refusal.status >= 500 and kind is not CloudThrottledError):
+        return CloudUnavailableError
+    return kind
+
+
+def kind_of_change(refusal: RefusedError) -> type[CloudError]:
+    """An internal error of the cloud does not say that nothing was done."""
+    kind = kind_of(refusal.code)
+    if kind is CloudUnavailableError or (refusal.status >= 500 and kind is not CloudThrottledError):
+        return OutcomeUnknownError
+    return kind

@@ -1,0 +1,73 @@
+"""Security groups, read from replies.
+
+Source: ECS API, DescribeSecurityGroups and DescribeSecurityGroupAttribute.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from app.adapters.ecs.paging import Item
+from app.adapters.ecs.permissions import held_rule
+from app.domain.groups import Group, GroupKind, Place
+from app.domain.rules import Policy
+from app.ports.ecs import GroupSummary
+
+GROUPS = ("SecurityGroups", "SecurityGroup")
+PERMISSIONS = ("Permissions", "Permission")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What DescribeSecurityGroupAttribute says of a group: all pages, all NIC types."""
+
+    inner_access: Policy
+    permissions: Sequence[Item]
+
+
+def inner_access(fields: Item) -> Policy:
+    return Policy((fields.get("InnerAccessPolicy") or "accept").lower())
+
+
+def listed_group(fields: Item, *, place: Place) -> Group:
+    """Read a group of a listing, which knows neither rules nor inner access policy."""
+    kind = GroupKind(fields.get("SecurityGroupType") or "normal")
+    return Group(
+        group_id=fields["SecurityGroupId"],
+        place=place,
+        name=fields.get("SecurityGroupName") or "",
+        vpc_id=fields.get("VpcId") or None,
+        kind=kind,
+        inner_access=Policy.DROP if kind is GroupKind.ENTERPRISE else Policy.ACCEPT,
+        managed=str(fields.get("ServiceManaged", "")).lower() == "true",
+    )
+
+
+def whole_group(fields: Item, attribute: Attribute, *, place: Place) -> Group:
+    """Join what the two actions say of one group."""
+    listed = listed_group(fields, place=place)
+    held = [held_rule(item, account_id=place.account_id) for item in attribute.permissions]
+    return Group(
+        group_id=listed.group_id,
+        place=place,
+        name=listed.name,
+        vpc_id=listed.vpc_id,
+        kind=listed.kind,
+        inner_access=attribute.inner_access,
+        managed=listed.managed,
+        rules=tuple(sorted(held, key=attrgetter("rule_id"))),
+    )
+
+
+def summary(fields: Item, *, place: Place) -> GroupSummary:
+    return GroupSummary(
+        group=listed_group(fields, place=place),
+        description=fields.get("Description") or "",
+        member_count=_count(fields, "EcsCount"),
+        rule_count=_count(fields, "RuleCount"),
+    )
+
+
+def _count(fields: Item, name: str) -> int | None:
+    value = fields.get(name)
+    return None if value in (None, "") else int(value)
