@@ -17,10 +17,11 @@ from app.domain.changes import (
     Joined,
     Leave,
     Left,
+    NewRule,
     RemovedRule,
     Revoke,
 )
-from app.domain.groups import Group, Place
+from app.domain.groups import Group, GroupKind, Place
 from app.domain.rules import (
     ANY_PORT,
     Direction,
@@ -146,10 +147,53 @@ def change_document(change: Change) -> Document:
         case Join() | Leave():
             document["instance_id"] = change.instance_id
         case CreateGroup():
-            document |= {"group_name": change.name, "vpc_id": change.vpc_id}
+            document |= {
+                "group_name": change.name,
+                "vpc_id": change.vpc_id,
+                "description": change.description,
+            }
         case DeleteGroup():
             pass
     return document
+
+
+def read_change(document: Mapping[str, Any]) -> Change:
+    """Return the change of a document that `change_document` wrote."""
+    place = Place(document["account_id"], document["region_id"])
+    group_id = document["group_id"]
+    match document["action"]:
+        case "add_rules":
+            new = tuple(NewRule(read_rule(each), each["description"]) for each in document["rules"])
+            return Authorize(place, group_id, new[0].rule.direction, new)
+        case "remove_rules":
+            held = tuple(read_held(each) for each in document["rules"])
+            return Revoke(place, group_id, held[0].rule.direction, held)
+        case "join":
+            return Join(place, group_id, document["instance_id"])
+        case "leave":
+            return Leave(place, group_id, document["instance_id"])
+        case "create_group":
+            name, vpc_id = document["group_name"], document["vpc_id"]
+            return CreateGroup(place, group_id, name, vpc_id, document["description"])
+        case "delete_group":
+            return DeleteGroup(place, group_id)
+        case other:
+            msg = f"no change is called {other!r}"
+            raise ValueError(msg)
+
+
+def read_group(document: Mapping[str, Any]) -> Group:
+    """Return the group of a document that `group_document` wrote."""
+    return Group(
+        group_id=document["group_id"],
+        place=Place(document["account_id"], document["region_id"]),
+        name=document["name"],
+        vpc_id=document["vpc_id"],
+        kind=GroupKind(document["kind"]),
+        inner_access=Policy(document["inner_access"]),
+        managed=document["managed"],
+        rules=tuple(read_held(each) for each in document["rules"]),
+    )
 
 
 ACTIONS: Mapping[type[Change], str] = {
