@@ -1,11 +1,18 @@
 """Exactly which flows a change opens and closes."""
 
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
+from operator import itemgetter
+from typing import TypeAlias
 
 from app.domain.addresses import AddressFamily
-from app.domain.flows import Traffic
-from app.domain.rules import NicType
-from app.domain.world import End
+from app.domain.comparison import Comparison, Patch, identity
+from app.domain.crowds import Survey
+from app.domain.flows import Flow, Traffic
+from app.domain.rules import NicType, PortRange
+from app.domain.shifts import Shift
+from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +57,121 @@ class Difference:
     gained: Exposure
     lost: Exposure
     extra_pairs: int
+
+
+def difference(
+    before: World,
+    after: World,
+    *,
+    touched_groups: frozenset[str],
+    touched_instances: frozenset[str],
+    asked: Sequence[Flow],
+    cap: int = 1000,
+) -> Difference:
+    """Return exactly what opens and what closes from `before` to `after`.
+
+    The worlds differ in rules and policies of `touched_groups` and in memberships of
+    `touched_instances`, and in nothing else. Judged are both planes, both families, every
+    protocol and port, between every address of every interface and every other address
+    there is; addresses that change alike come as few blocks. A pair of one and the same
+    instance is not counted. `cap` bounds the items on each side, not the counts.
+    """
+    patches: list[Patch] = []
+    for plane, family in product(NicType, AddressFamily):
+        survey = Survey(
+            before,
+            after,
+            plane,
+            family,
+            touched_groups=touched_groups,
+            touched_instances=touched_instances,
+            asked=asked,
+        )
+        patches.extend(Comparison(survey).patches())
+    gained = [patch for patch in patches if patch.opens]
+    lost = [patch for patch in patches if not patch.opens]
+    return Difference(_exposure(gained, cap), _exposure(lost, cap), _extra_pairs(gained))
+
+
+# --- counting ---------------------------------------------------------------------
+
+
+def _exposure(patches: Sequence[Patch], cap: int) -> Exposure:
+    items = tuple(islice(_items(patches), cap + 1))
+    pairs = sum(patch.pairs for patch in patches)
+    return Exposure(pairs, items[:cap], truncated=len(items) > cap)
+
+
+def _extra_pairs(gained: Iterable[Patch]) -> int:
+    """Count gained pairs of which no patch is wanted, in rows of bits: there may be millions."""
+    numbers: dict[Hashable, int] = {}
+    rows: dict[tuple[Hashable, NicType], int] = {}
+    wanted: dict[tuple[Hashable, NicType], int] = {}
+    for patch in gained:
+        targets = 0
+        for target in patch.targets:
+            targets |= 1 << numbers.setdefault(identity(target), len(numbers))
+        for source in patch.sources:
+            key = (identity(source), patch.plane)
+            rows[key] = rows.get(key, 0) | targets
+            if patch.wanted:
+                wanted[key] = wanted.get(key, 0) | targets
+    return sum(
+        (row & ~wanted.get(key, 0) & ~_bit(numbers, key[0])).bit_count()
+        for key, row in rows.items()
+    )
+
+
+def _bit(numbers: dict[Hashable, int], key: Hashable) -> int:
+    return 1 << numbers[key] if key in numbers else 0
+
+
+# --- items ------------------------------------------------------------------------
+
+_EndOrder: TypeAlias = tuple[int, str, str, str, int, int]
+
+
+def _items(patches: Iterable[Patch]) -> Iterator[Item]:
+    """Return all items in order, made only as far as they are asked for."""
+    by_source: dict[_EndOrder, tuple[End, list[Patch]]] = {}
+    for patch in patches:
+        for source in patch.sources:
+            by_source.setdefault(_end_order(source), (source, []))[1].append(patch)
+    for _, (source, of_source) in sorted(by_source.items(), key=itemgetter(0)):
+        towards = [
+            (_end_order(target), target, patch)
+            for patch in of_source
+            for target in patch.targets
+            if identity(target) != identity(source)
+        ]
+        for _, target, patch in sorted(towards, key=lambda each: (each[0], each[2].plane)):
+            for shift in sorted(patch.shifts, key=_shift_order):
+                yield _item(source, target, patch, shift)
+
+
+def _item(source: End, target: End, patch: Patch, shift: Shift) -> Item:
+    return Item(
+        source,
+        target,
+        patch.plane,
+        patch.family,
+        shift.traffic,
+        asked=shift.tag.asked,
+        certain=shift.tag.certain,
+    )
+
+
+def _end_order(end: End) -> _EndOrder:
+    match end:
+        case InterfaceEnd(instance, eni, block):
+            where = (block.family, block.first, block.prefix_length)
+            return (0, instance.instance_id, eni.eni_id, *where)
+        case AddressEnd(block):
+            return (1, "", "", block.family, block.first, block.prefix_length)
+        case GroupEnd(ref, family):
+            return (2, ref.group_id, ref.account_id, family, 0, 0)
+
+
+def _shift_order(shift: Shift) -> tuple[str, PortRange, PortRange, bool, bool]:
+    traffic, tag = shift.traffic, shift.tag
+    return (traffic.protocol, traffic.ports, traffic.source_ports, tag.asked, tag.certain)

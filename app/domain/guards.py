@@ -49,12 +49,16 @@ class Ruling:
     deciding: tuple[int, ...] = ()
 
 
-class Side(Interface):
-    """One side of a passage. Between two neighbouring cuts every packet has one ruling."""
+class Cutting(Interface):
+    """Something that tells packets apart by their ports."""
 
     def cuts(self, protocol: Protocol) -> tuple[Sequence[int], Sequence[int]]:
-        """Ports, and source ports, at which a ruling may change."""
+        """Ports, and source ports, from which on a packet may fare otherwise."""
         ...
+
+
+class Side(Cutting, Interface):
+    """One side of a passage. Between two neighbouring cuts every packet has one ruling."""
 
     def ruling(self, protocol: Protocol, port: int, source_port: int) -> Ruling: ...
 
@@ -192,9 +196,9 @@ def bits(mask: int) -> Iterator[int]:
 
 
 def along(
-    sides: Sequence[Side], protocol: Protocol, ports: Span, source_ports: Span
+    sides: Sequence[Cutting], protocol: Protocol, ports: Span, source_ports: Span
 ) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Cut ports and source ports so that in each cell every side has one ruling."""
+    """Cut ports and source ports so that in each cell every packet fares alike."""
     if not protocol.has_ports:
         return ((EVERY_PORT,), (EVERY_PORT,))
     cuts = [side.cuts(protocol) for side in sides]
