@@ -66,7 +66,7 @@ test: lint ## Everything that CI runs
 
 .PHONY: test-long
 test-long: $(DEV) ## The long runs: seeded fault schedules, load, fuzzing
-	@.venv/bin/pytest -m long --timeout 3600 --override-ini addopts="--import-mode=importlib --strict-config --strict-markers -ra"
+	@.venv/bin/pytest -m long --timeout 3600 --hypothesis-profile long
 
 .PHONY: bench
 bench: $(DEV) ## Every benchmark, each beside its baseline in the same run

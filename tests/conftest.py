@@ -2,9 +2,29 @@ import os
 import shutil
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 REQUIRE_SYSTEM = "INTERCOM_TEST_REQUIRE_SYSTEM"
+
+# What a developer's shell may hold and a test must not depend on: our own settings, the variables
+# that override the credential handed to the SDK, and proxies that it would obey for loopback.
+_FOREIGN = ("INTERCOM_", "ALIYUN_", "ALIBABA_CLOUD_")
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+
+# A busy machine must not fail a property: no deadlines. `make test-long` draws many more examples.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "long", hypothesis.settings.get_profile("house"), max_examples=2_000
+)
+hypothesis.settings.load_profile("house")
+
+
+def pytest_configure() -> None:
+    for name in list(os.environ):
+        foreign = name.startswith(_FOREIGN) and not name.startswith("INTERCOM_TEST_")
+        if foreign or name.upper() in _PROXIES:
+            del os.environ[name]
 
 
 def _missing(package: str) -> NoReturn:
