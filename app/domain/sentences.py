@@ -77,7 +77,7 @@ def _reason(flow: Flow, verdict: Verdict) -> str:
         Outcome.BLOCKED: SideOutcome.BLOCKED,
         Outcome.UNKNOWN: SideOutcome.UNKNOWN,
     }
-    return " and ".join(text for text, outcome in sides if outcome is stopping[verdict.outcome])
+    return ", and ".join(text for text, outcome in sides if outcome is stopping[verdict.outcome])
 
 
 def _of_side(direction: str, end: End, side: SideVerdict) -> str:
@@ -88,7 +88,7 @@ def _of_side(direction: str, end: End, side: SideVerdict) -> str:
             return f"{where} is {verb} by {_rules(side.rules)}"
         case Cause.DEFAULT:
             verb = "allowed" if side.outcome is SideOutcome.ALLOWED else "refused"
-            return f"{where} is {verb} by default, where no rule matches"
+            return f"{where} is {verb} by default"
         case Cause.NOT_JUDGED:
             return f"{where} is not judged, for no group is known there"
         case _:
