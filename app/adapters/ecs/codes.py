@@ -35,7 +35,6 @@ MEANING: tuple[tuple[str, type[CloudError]], ...] = (
     ("RequestTimeout", CloudUnavailableError),
     ("ServiceUnavailable*", CloudUnavailableError),
     ("InvalidGressFlow.Malformed", CloudUnavailableError),
-    ("SDK.UnknownServerError", CloudUnavailableError),
     ("IdempotentProcessing", OutcomeUnknownError),
     ("LastTokenProcessing", OutcomeUnknownError),
     ("OperationConflict*", OutcomeUnknownError),
