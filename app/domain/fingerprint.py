@@ -25,6 +25,7 @@ def world_document(world: World) -> Document:
             key: sorted(f"{ref.account_id}/{ref.group_id}" for ref in refs)
             for key, refs in sorted(world.references.items())
         },
+        "complete": sorted(world.complete),
         "unread": sorted(f"{ref.account_id}/{ref.group_id}" for ref in world.unread),
     }
 

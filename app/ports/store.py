@@ -78,6 +78,10 @@ class Connections(Protocol):
     def page(
         self, *, limit: int, position: int | None, status: str | None = None
     ) -> Page[Connection]: ...
+    def standing(self) -> tuple[Connection, ...]:
+        """Every connection that is not disconnected or failed, oldest first."""
+        ...
+
     def update(self, connection: Connection) -> None: ...
 
 

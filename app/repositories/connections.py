@@ -47,6 +47,15 @@ class SqlConnections:
             read=_connection,
         )
 
+    def standing(self) -> tuple[Connection, ...]:
+        over = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.FAILED.value)
+        query = (
+            select(connections)
+            .where(connections.c.status.not_in(over))
+            .order_by(connections.c.position)
+        )
+        return tuple(_connection(row) for row in self._database.execute(query).mappings())
+
     def update(self, connection: Connection) -> None:
         key = connections.c.connection_id
         rows.change(self._database, connections, key, rows.values_of(connection))

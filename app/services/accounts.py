@@ -1,0 +1,169 @@
+"""Accounts that the service may speak for: registered over the API, verified on request."""
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from app.domain.accounts import AccessState, Account
+from app.domain.connections import Connection
+from app.domain.errors import (
+    AccountMismatchError,
+    AccountUnreachableError,
+    InUseError,
+    NotFoundError,
+)
+from app.domain.groups import Place
+from app.ports.clock import Clock, Ids
+from app.ports.ecs import AccountAccess, Clouds
+from app.ports.store import Page, Store
+
+ROLE_ARN = re.compile(r"acs:ram::([0-9]{16}):role/[A-Za-z0-9.@_-]{1,64}", re.ASCII)
+
+
+class AccountsService:
+    """Registering calls nothing; `check` verifies."""
+
+    def __init__(self, *, store: Store, clouds: Clouds, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._clouds = clouds
+        self._clock = clock
+        self._ids = ids
+
+    def register(
+        self, account_id: str, name: str, role_arn: str | None, region_ids: tuple[str, ...]
+    ) -> Account:
+        """Keep an account, with an ExternalId made here.
+
+        Raises:
+            AccountMismatchError: the role belongs to another account.
+            AlreadyExistsError
+        """
+        _check_role(account_id, role_arn)
+        account = Account(
+            account_id=account_id,
+            name=name,
+            role_arn=role_arn,
+            external_id=self._ids.secret(),
+            region_ids=region_ids,
+            created_at=self._clock.now(),
+        )
+        with self._store.write() as work:
+            work.accounts.add(account)
+            work.commit()
+        return account
+
+    def get(self, account_id: str) -> Account:
+        with self._store.read() as work:
+            account = work.accounts.get(account_id)
+        if account is None:
+            raise NotFoundError("no such account is registered", account_id=account_id)
+        return account
+
+    def page(self, limit: int, position: int | None) -> Page[Account]:
+        with self._store.read() as work:
+            return work.accounts.page(limit=limit, position=position)
+
+    def change(
+        self,
+        account_id: str,
+        *,
+        name: str | None = None,
+        role_arn: str | None = None,
+        region_ids: tuple[str, ...] | None = None,
+    ) -> Account:
+        """Change what is given; a new role has to be checked again."""
+        account = self.get(account_id)
+        if name is not None:
+            account = replace(account, name=name)
+        if region_ids is not None:
+            account = replace(account, region_ids=region_ids)
+        if role_arn is not None:
+            _check_role(account_id, role_arn)
+            account = replace(
+                account,
+                role_arn=role_arn,
+                access=AccessState.UNCHECKED,
+                access_detail="",
+                checked_at=None,
+            )
+        return self._keep(account)
+
+    def remove(self, account_id: str) -> None:
+        """Forget an account that no connection needs.
+
+        Raises:
+            InUseError: a connection stands in it.
+        """
+        self.get(account_id)
+        with self._store.write() as work:
+            standing = work.connections.standing()
+            if any(_speaks_of(connection, account_id) for connection in standing):
+                raise InUseError("a connection stands in this account", account_id=account_id)
+            work.accounts.remove(account_id)
+            work.commit()
+
+    def check(self, account_id: str) -> Account:
+        """Assume the role, ask the cloud who we are, and keep the finding."""
+        account = self.get(account_id)
+        access, detail = AccessState.OK, "the role can be assumed and belongs to the account"
+        try:
+            found = self._clouds.whoami(access_of(account))
+        except AccountUnreachableError as error:
+            access, detail = AccessState.FAILED, str(error)
+        else:
+            if found != account_id:
+                access = AccessState.FAILED
+                detail = f"the credentials belong to account {found}"
+        return self._keep(
+            replace(account, access=access, access_detail=detail, checked_at=self._clock.now())
+        )
+
+    def _keep(self, account: Account) -> Account:
+        with self._store.write() as work:
+            work.accounts.update(account)
+            work.commit()
+        return account
+
+
+class Directory:
+    """Which accounts and regions are registered, as adapters and readers ask for it."""
+
+    def __init__(self, *, store: Store) -> None:
+        self._store = store
+
+    def access_of(self, account_id: str) -> AccountAccess | None:
+        """How to speak for an account; None if it is not registered."""
+        with self._store.read() as work:
+            account = work.accounts.get(account_id)
+        return None if account is None else access_of(account)
+
+    def places(self) -> Collection[Place]:
+        """Every account and region that is registered."""
+        with self._store.read() as work:
+            accounts = work.accounts.all()
+        return [
+            Place(account.account_id, region_id)
+            for account in accounts
+            for region_id in account.region_ids
+        ]
+
+
+def access_of(account: Account) -> AccountAccess:
+    return AccountAccess(
+        account.account_id, account.role_arn, account.external_id, account.region_ids
+    )
+
+
+def _speaks_of(connection: Connection, account_id: str) -> bool:
+    sides = (connection.request["source"], connection.request["target"])
+    return account_id in {side.get("account_id") for side in sides}
+
+
+def _check_role(account_id: str, role_arn: str | None) -> None:
+    if role_arn is None:
+        return
+    found = ROLE_ARN.fullmatch(role_arn)
+    if found is None or found.group(1) != account_id:
+        raise AccountMismatchError(
+            f"the role is acs:ram::{account_id}:role/ and its name", account_id=account_id
+        )

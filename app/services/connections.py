@@ -1,0 +1,61 @@
+"""Connections: asked for, standing, taken back."""
+
+from dataclasses import dataclass
+
+from app.domain.connections import Connection, LedgerEntry
+from app.domain.documents import Document
+from app.domain.errors import NotFoundError
+from app.domain.operations import Operation
+from app.ports.store import Page, Store
+from app.services.operations import OperationsService, departing
+from app.services.plans import PlansService
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A connection with what of it is ours in the cloud."""
+
+    connection: Connection
+    ledger: tuple[LedgerEntry, ...]
+
+
+class ConnectionsService:
+    """The main job: plan and apply in one request."""
+
+    def __init__(self, *, store: Store, plans: PlansService, operations: OperationsService) -> None:
+        self._store = store
+        self._plans = plans
+        self._operations = operations
+
+    def create(self, request: Document, *, wait: bool = True) -> Operation:
+        """Plan a connect request and start its operation.
+
+        Raises:
+            what planning raises; TargetBusyError only if `wait` is false.
+        """
+        kept = self._plans.for_connection(request).kept
+        return self._operations.connect(kept, wait=wait)
+
+    def disconnect(self, connection_id: str, *, wait: bool = True) -> Operation:
+        """Start to take a connection back; asked again, answer the same operation."""
+        with self._store.read() as work:
+            connection = work.connections.get(connection_id)
+            if connection is None:
+                raise NotFoundError("there is no such connection", connection_id=connection_id)
+            earlier = departing(work, connection)
+        if earlier is not None:
+            return earlier
+        kept = self._plans.for_disconnect(connection_id).kept
+        return self._operations.disconnect(kept, wait=wait)
+
+    def get(self, connection_id: str) -> ConnectionView:
+        with self._store.read() as work:
+            connection = work.connections.get(connection_id)
+            ledger = work.ledger.of_connection(connection_id)
+        if connection is None:
+            raise NotFoundError("there is no such connection", connection_id=connection_id)
+        return ConnectionView(connection, ledger)
+
+    def page(self, limit: int, position: int | None, status: str | None = None) -> Page[Connection]:
+        with self._store.read() as work:
+            return work.connections.page(limit=limit, position=position, status=status)

@@ -1,0 +1,222 @@
+"""How operations begin and end: each ending is one transaction."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
+from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
+from app.domain.documents import Document
+from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.domain.world import World
+from app.ports.clock import Clock
+from app.ports.store import Store, Work
+
+Wanted: TypeAlias = Callable[[Effect], bool]
+
+
+class EndingsService:
+    """Moves an operation and its connection from state to state, together."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def begin(self, operation_id: str) -> bool:
+        """Note that the operation runs; False if it has ended already."""
+        with self._store.write() as work:
+            operation = _operation(work, operation_id)
+            if operation.status.is_final:
+                return False
+            if operation.status is OperationStatus.PENDING:
+                running = replace(
+                    operation, status=OperationStatus.RUNNING, started_at=self._clock.now()
+                )
+                work.operations.update(running)
+                work.commit()
+        return True
+
+    def note_step(self, work: Work, operation_id: str, number: int, name: str) -> None:
+        """Record a step that is done."""
+        now = self._clock.now()
+        step = Step(number, name, StepStatus.SUCCEEDED, started_at=now, finished_at=now)
+        work.operations.keep_step(operation_id, step)
+
+    def turn_back(self, operation_id: str, problem: Document) -> None:
+        """Choose the way back, for good, and keep the reason."""
+        with self._store.write() as work:
+            operation = _operation(work, operation_id)
+            work.operations.update(
+                replace(operation, status=OperationStatus.ROLLING_BACK, error=problem)
+            )
+            work.commit()
+
+    def reject(self, work: Work, operation_id: str, problem: Document) -> None:
+        """End an operation that touched nothing, within the transaction."""
+        self._end(work, operation_id, OperationStatus.REJECTED, error=problem)
+
+    def succeed(self, operation_id: str, result: Document, number: int) -> None:
+        """End an operation whose outcome was verified."""
+        with self._store.write() as work:
+            operation = _operation(work, operation_id)
+            if operation.status.is_final:
+                return
+            self.note_step(work, operation_id, number, "record")
+            if operation.kind is OperationKind.CONNECT:
+                self._count_uses(work, operation, result)
+            else:
+                _forget(work, operation)
+            self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
+            work.commit()
+
+    def rolled_back(self, operation_id: str, world: World) -> None:
+        """End an operation of which nothing is left."""
+        with self._store.write() as work:
+            operation = _operation(work, operation_id)
+            if operation.status.is_final:
+                return
+            if operation.kind is OperationKind.CONNECT:
+                for entry in work.ledger.of_operation(operation_id):
+                    work.ledger.remove(entry.entry_id)
+            else:
+                _follow_new_ids(work, operation, world)
+            self._end(work, operation_id, OperationStatus.ROLLED_BACK, error=operation.error)
+            work.commit()
+
+    def need_attention(self, operation_id: str, problem: Document) -> None:
+        """End an operation that could be finished neither way; `problem` says what remains."""
+        with self._store.write() as work:
+            operation = _operation(work, operation_id)
+            if operation.status.is_final:
+                return
+            if operation.status is OperationStatus.PENDING:
+                operation = replace(operation, status=OperationStatus.RUNNING)
+                work.operations.update(operation)
+            error = {**problem, "cause": operation.error} if operation.error else problem
+            self._end(work, operation_id, OperationStatus.NEEDS_ATTENTION, error=error)
+            work.commit()
+
+    def _end(
+        self,
+        work: Work,
+        operation_id: str,
+        status: OperationStatus,
+        *,
+        result: Document | None = None,
+        error: Document | None = None,
+    ) -> None:
+        operation = _operation(work, operation_id)
+        now = self._clock.now()
+        work.operations.update(
+            replace(operation, status=status, finished_at=now, result=result, error=error)
+        )
+        connection = _connection(work, operation)
+        after = AFTER[operation.kind][status]
+        gone = now if after is ConnectionStatus.DISCONNECTED else None
+        work.connections.update(replace(connection, status=after, disconnected_at=gone))
+        work.turns.release(operation_id)
+
+    def _count_uses(self, work: Work, operation: Operation, result: Document) -> None:
+        """Note that the connection needs what it rests on; list what of that is foreign."""
+        kept = work.plans.get(operation.plan_id or "")
+        assert kept is not None
+        rests_on = kept.document["rests_on"]
+        foreign: list[Document] = list(result["adopted"])
+        groups = {each["group_id"] for each in (*rests_on["rules"], *rests_on["memberships"])}
+        entries = work.ledger.of_groups(groups)
+        foreign.extend(
+            rule for rule in rests_on["rules"] if not _use(work, operation, entries, _of_rule(rule))
+        )
+        for membership in rests_on["memberships"]:
+            if not _use(work, operation, entries, _of_membership(membership)):
+                foreign.append(membership)
+            _use(work, operation, entries, _of_group(membership))
+        connection = _connection(work, operation)
+        work.connections.update(replace(connection, adopted=tuple(foreign)))
+
+
+_C = ConnectionStatus
+AFTER = {
+    OperationKind.CONNECT: {
+        OperationStatus.SUCCEEDED: _C.ACTIVE,
+        OperationStatus.REJECTED: _C.FAILED,
+        OperationStatus.CANCELLED: _C.FAILED,
+        OperationStatus.ROLLED_BACK: _C.FAILED,
+        OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
+    },
+    OperationKind.DISCONNECT: {
+        OperationStatus.SUCCEEDED: _C.DISCONNECTED,
+        OperationStatus.REJECTED: _C.ACTIVE,
+        OperationStatus.CANCELLED: _C.ACTIVE,
+        OperationStatus.ROLLED_BACK: _C.ACTIVE,
+        OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
+    },
+}
+"""What becomes of the connection when its operation ends."""
+
+
+def _operation(work: Work, operation_id: str) -> Operation:
+    operation = work.operations.get(operation_id)
+    assert operation is not None
+    return operation
+
+
+def _connection(work: Work, operation: Operation) -> Connection:
+    connection = work.connections.get(operation.connection_id)
+    assert connection is not None
+    return connection
+
+
+def _use(
+    work: Work, operation: Operation, entries: tuple[LedgerEntry, ...], wanted: Wanted
+) -> bool:
+    """Use the entries that are wanted; False if there is none."""
+    found = [entry for entry in entries if wanted(entry.effect)]
+    for entry in found:
+        work.ledger.use(entry.entry_id, operation.connection_id)
+    return bool(found)
+
+
+def _of_rule(rule: Document) -> Wanted:
+    return lambda effect: isinstance(effect, AddedRule) and effect.held.rule_id == rule["rule_id"]
+
+
+def _of_membership(membership: Document) -> Wanted:
+    return lambda effect: (
+        isinstance(effect, Joined)
+        and effect.group_id == membership["group_id"]
+        and effect.instance_id == membership["instance_id"]
+    )
+
+
+def _of_group(membership: Document) -> Wanted:
+    return lambda effect: (
+        isinstance(effect, CreatedGroup) and effect.group_id == membership["group_id"]
+    )
+
+
+def _forget(work: Work, operation: Operation) -> None:
+    """Release everything the connection used; what nobody uses leaves the ledger."""
+    for entry in work.ledger.of_connection(operation.connection_id):
+        work.ledger.release(entry.entry_id, operation.connection_id)
+        if not entry.users - {operation.connection_id}:
+            work.ledger.remove(entry.entry_id)
+
+
+def _follow_new_ids(work: Work, operation: Operation, world: World) -> None:
+    """A rule that was removed and put back has a new id: the ledger follows it."""
+    for entry in work.ledger.of_connection(operation.connection_id):
+        effect = entry.effect
+        if not isinstance(effect, AddedRule):
+            continue
+        group = world.groups.get(effect.group_id)
+        same = [
+            held
+            for held in (group.rules if group is not None else ())
+            if held.rule == effect.held.rule and held.description == effect.held.description
+        ]
+        if same and effect.held not in same:
+            work.ledger.remove(entry.entry_id)
+            moved = replace(effect, held=same[0])
+            entry_id = f"{operation.operation_id}/{effect.group_id}/{same[0].rule_id}"
+            work.ledger.add(replace(entry, entry_id=entry_id, effect=moved))

@@ -1,0 +1,329 @@
+"""The operation itself: a plain function over `Steps`, safe to be cut short anywhere.
+
+turn → read, check, back up → change 1…n → verify → record; or, when a change fails for good,
+back in reverse order over what took effect, and verify again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from app.domain.changes import Change, way_back
+from app.domain.documents import Document, change_document, effect_document, read_change
+from app.domain.errors import AppError, CloudError, PlanStaleError
+from app.domain.observation import marked
+from app.domain.operations import Operation, OperationKind
+from app.ports.clock import Clock, Ids
+from app.ports.steps import Steps
+from app.ports.store import KeptPlan, Store
+from app.services.backups import BackupsService
+from app.services.changes import ChangesService, Course, Patience
+from app.services.endings import EndingsService
+from app.services.operations import check_unchanged
+from app.services.plans import Planned, PlansService, keys_of
+from app.services.problems import problem_document
+from app.services.verification import VerificationService
+
+log = structlog.get_logger()
+
+STEPS_BEFORE = 2
+"""Recorded steps before the first change: check, back up."""
+
+TURNS = 5
+"""Most times that an operation queues anew because its groups have changed meanwhile."""
+
+
+class Execution:
+    """Carries out one operation at a time for each group; many at once otherwise."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        plans: PlansService,
+        backups: BackupsService,
+        changes: ChangesService,
+        verification: VerificationService,
+        endings: EndingsService,
+        clock: Clock,
+        ids: Ids,
+        patience: Patience,
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._backups = backups
+        self._changes = changes
+        self._verification = verification
+        self._endings = endings
+        self._clock = clock
+        self._ids = ids
+        self._patience = patience
+
+    def __call__(self, operation_id: str, steps: Steps) -> None:
+        """Carry the operation to an end state, from wherever it was cut short."""
+        with structlog.contextvars.bound_contextvars(operation_id=operation_id):
+            try:
+                self._carry_out(operation_id, steps)
+            except AppError as error:
+                log.exception("operation_failed", code=error.code)
+                self._endings.need_attention(operation_id, problem_document(error))
+            except Exception as error:
+                log.exception("operation_broken")
+                problem = problem_document(AppError("an error inside the service stopped it"))
+                self._endings.need_attention(operation_id, problem)
+                raise RuntimeError("operation broken") from error
+
+    def _carry_out(self, operation_id: str, steps: Steps) -> None:
+        if not steps.run("begin", lambda: self._endings.begin(operation_id)):
+            return
+        if not self._prepared(operation_id, steps):
+            return
+        operation, kept = self._accepted(operation_id)
+        course = _forward(operation, kept)
+        created: dict[str, str] = {}
+        problem = self._changes.make(course, steps, created)
+        if problem is None:
+            found = self._verified(course, created, steps)
+            if "result" in found:
+                last = course.first_step + len(course.changes)
+                result: Document = found["result"]
+                steps.run("record", lambda: self._record(operation_id, result, last))
+                log.info("operation_succeeded")
+                return
+            problem = found["problem"]
+        log.warning("operation_turns_back", problem=problem["code"])
+        self._roll_back(course, created, problem, steps)
+
+    def _accepted(self, operation_id: str) -> tuple[Operation, KeptPlan]:
+        with self._store.read() as work:
+            operation = work.operations.get(operation_id)
+            assert operation is not None
+            kept = work.plans.get(operation.plan_id or "")
+        assert kept is not None
+        return operation, kept
+
+    # --- before the first change ---
+
+    def _prepared(self, operation_id: str, steps: Steps) -> bool:
+        """Wait for the turn, then check and back up; False where that ended the operation."""
+        for turn in range(1, TURNS + 1):
+            self._await_turn(operation_id, turn, steps)
+            answer = steps.run(f"prepare {turn}", lambda: self._prepare(operation_id))
+            if answer != "again":
+                return answer == "ready"
+        raise CloudError("the groups to be changed were different at every turn")
+
+    def _await_turn(self, operation_id: str, turn: int, steps: Steps) -> None:
+        pause = timedelta(milliseconds=50)
+        look = 1
+        while not steps.run(f"turn {turn}, look {look}", lambda: self._is_first(operation_id)):
+            steps.pause(pause)
+            pause = min(2 * pause, timedelta(seconds=2))
+            look += 1
+
+    def _is_first(self, operation_id: str) -> bool:
+        with self._store.read() as work:
+            return not work.turns.ahead(operation_id)
+
+    def _prepare(self, operation_id: str) -> str:
+        """One step: read the world, refuse or plan anew, and back up what will be touched.
+
+        Answers `ready`, `ended` (the operation was rejected: nothing was touched) or `again`
+        (the operation has to queue for other groups).
+        """
+        operation, first = self._accepted(operation_id)
+        if operation.status.is_final:
+            return "ended"
+        try:
+            planned = self._plan_anew(operation, first)
+        except AppError as error:
+            with self._store.write() as work:
+                self._endings.reject(work, operation_id, problem_document(error))
+                work.commit()
+            log.info("operation_rejected", code=error.code)
+            return "ended"
+        with self._store.write() as work:
+            keys = keys_of(planned.kept)
+            if not set(keys) <= work.turns.keys(operation_id):
+                work.turns.take(operation_id, keys)
+                work.commit()
+                return "again"
+            if planned.kept.plan_id != first.plan_id:
+                work.plans.add(planned.kept)
+            changes = _changes_of(planned.kept)
+            backup_ids = self._backups.take(work, planned.world, changes, operation_id)
+            self._endings.note_step(work, operation_id, 1, "check")
+            self._endings.note_step(work, operation_id, 2, "back up")
+            work.operations.update(
+                replace(
+                    operation,
+                    plan_id=planned.kept.plan_id,
+                    backup_ids=backup_ids,
+                    intended_steps=STEPS_BEFORE + len(changes) + 2,
+                )
+            )
+            work.commit()
+        for backup_id in backup_ids:
+            self._backups.get(backup_id)  # read back: its hash is checked
+        return "ready"
+
+    def _plan_anew(self, operation: Operation, first: KeptPlan) -> Planned:
+        """Plan from the world as it is now; keep the first plan where nothing has changed.
+
+        Raises:
+            PlanStaleError: the plan was applied as it stands, and the world is another one;
+                or it would now open more than it said.
+        """
+        planned = self._plans.anew(first)
+        if first.applied_by == operation.operation_id:
+            check_unchanged(first, planned.kept)
+        if planned.kept.fingerprint == first.fingerprint:
+            return replace(planned, kept=first)
+        if operation.kind is OperationKind.CONNECT:
+            _check_no_wider(first, planned.kept)
+        return planned
+
+    # --- after the last change ---
+
+    def _verified(self, course: Course, created: dict[str, str], steps: Steps) -> Document:
+        """Look until all is as planned, or the settle window has passed."""
+        found: Document = {}
+        for look in range(1, self._patience.looks + 1):
+            if look > 1:
+                steps.pause(self._patience.look_every)
+            once = partial(self._verify, course, created, look)
+            found = _object(steps.run(f"verify {look}", once))
+            if "result" in found:
+                break
+        return found
+
+    def _verify(self, course: Course, created: dict[str, str], look: int) -> Document:
+        try:
+            found = self._verification.verify(course, created)
+        except AppError as error:
+            found = {"problem": problem_document(error)}
+        with self._store.write() as work:
+            number = course.first_step + len(course.changes)
+            self._endings.note_step(work, course.operation_id, number, f"verify, look {look}")
+            work.commit()
+        return found
+
+    def _record(self, operation_id: str, result: Document, steps_done: int) -> None:
+        self._endings.succeed(operation_id, result, steps_done + 1)
+
+    # --- the way back ---
+
+    def _roll_back(
+        self, course: Course, created: dict[str, str], problem: Document, steps: Steps
+    ) -> None:
+        operation_id = course.operation_id
+        steps.run("turn back", lambda: self._endings.turn_back(operation_id, problem))
+        plan_id = steps.run("find what took effect", lambda: self._plan_undo(course, created))
+        back = self._backward(course, str(plan_id))
+        again = dict(created)
+        failed = self._changes.make(back, steps, again)
+        for look in range(1, self._patience.looks + 1):
+            if failed is not None:
+                break
+            name = f"verify undo {look}"
+            if steps.run(name, lambda: self._end_undo(course, back, again)):
+                log.info("operation_rolled_back")
+                return
+            steps.pause(self._patience.look_every)
+        steps.run("ask for attention", lambda: self._give_up(course, created, failed))
+
+    def _plan_undo(self, course: Course, created: dict[str, str]) -> str:
+        """Keep the way back as a plan of its own, so that a crash does not change it."""
+        _, kept = self._accepted(course.operation_id)
+        effects = self._verification.effects(course, created)
+        now = self._clock.now()
+        undo = replace(
+            kept,
+            plan_id=self._ids.new(),
+            kind="undo",
+            document={"changes": [change_document(each) for each in way_back(effects)]},
+            created_at=now,
+            expires_at=now,
+            applied_by=None,
+        )
+        with self._store.write() as work:
+            work.plans.add(undo)
+            work.commit()
+        return undo.plan_id
+
+    def _backward(self, course: Course, plan_id: str) -> Course:
+        with self._store.read() as work:
+            undo = work.plans.get(plan_id)
+        assert undo is not None
+        first_step = course.first_step + len(course.changes) + 1
+        changes = _changes_of(undo)
+        return Course(course.operation_id, "undo", plan_id, changes, first_step)
+
+    def _end_undo(self, course: Course, back: Course, created: dict[str, str]) -> bool:
+        """End the operation as rolled back if nothing of it is left."""
+        _, kept = self._accepted(course.operation_id)
+        world = self._verification.undone(kept, back, created)
+        if world is None:
+            return False
+        self._endings.rolled_back(course.operation_id, world)
+        return True
+
+    def _give_up(self, course: Course, created: dict[str, str], failed: Document | None) -> None:
+        """Say exactly what is left in the cloud, and what would take it away."""
+        try:
+            effects = self._verification.effects(course, created)
+        except AppError as error:
+            failed, effects = problem_document(error), ()
+        problem: Document = {
+            "code": "needs_attention",
+            "title": "The operation could neither be finished nor taken back",
+            "detail": failed["detail"] if failed else "the way back was not seen to take effect",
+            "remaining": [effect_document(effect) for effect in effects],
+            "remedy": [change_document(change) for change in way_back(effects)],
+        }
+        self._endings.need_attention(course.operation_id, problem)
+
+
+def _forward(operation: Operation, kept: KeptPlan) -> Course:
+    changes = tuple(marked(_changes_of(kept), operation.operation_id))
+    return Course(
+        operation.operation_id, "change", kept.plan_id, changes, first_step=STEPS_BEFORE + 1
+    )
+
+
+def _changes_of(kept: KeptPlan) -> tuple[Change, ...]:
+    return tuple(read_change(each) for each in kept.document["changes"])
+
+
+def _check_no_wider(first: KeptPlan, anew: KeptPlan) -> None:
+    """Refuse a plan that opens what the caller was not told of.
+
+    Raises:
+        PlanStaleError: `difference` lists what would be opened besides.
+    """
+    told = set(_openings(first))
+    wider = [item for key, item in _keyed(anew) if key not in told]
+    if wider:
+        raise PlanStaleError(
+            "the cloud has changed: the connection would now open more than was planned",
+            plan_id=first.plan_id,
+            difference=wider,
+        )
+
+
+def _openings(kept: KeptPlan) -> Iterator[str]:
+    for key, _ in _keyed(kept):
+        yield key
+
+
+def _keyed(kept: KeptPlan) -> Iterator[tuple[str, Document]]:
+    for item in kept.document["gained"]["items"]:
+        yield repr(sorted(item.items(), key=str)), item
+
+
+def _object(value: object) -> Document:
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,26 @@
+"""All services in one frozen value, so that the api can name it."""
+
+from dataclasses import dataclass
+
+from app.services.accounts import AccountsService
+from app.services.backups import BackupsService
+from app.services.connections import ConnectionsService
+from app.services.health import HealthService
+from app.services.inventory import InventoryService
+from app.services.operations import OperationsService
+from app.services.plans import PlansService
+from app.services.reachability import ReachabilityService
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What an endpoint may ask for."""
+
+    accounts: AccountsService
+    inventory: InventoryService
+    plans: PlansService
+    connections: ConnectionsService
+    operations: OperationsService
+    backups: BackupsService
+    reachability: ReachabilityService
+    health: HealthService

@@ -1,0 +1,168 @@
+"""Operations: accepted in one transaction with all that they need, then carried out."""
+
+from dataclasses import replace
+
+from app.domain.connections import Connection, ConnectionStatus
+from app.domain.documents import Document
+from app.domain.errors import (
+    InvalidStateError,
+    NotFoundError,
+    PlanStaleError,
+    TargetBusyError,
+)
+from app.domain.fingerprint import drift
+from app.domain.operations import Operation, OperationKind, OperationStatus
+from app.ports.clock import Clock, Ids
+from app.ports.store import KeptPlan, Page, Store, Work
+from app.services.plans import PlansService, keys_of
+
+DRIFT_SHOWN = 100
+"""Most differences that a stale plan lists."""
+
+
+class OperationsService:
+    """Starts operations and tells how they fare; `execution` carries them out."""
+
+    def __init__(self, *, store: Store, plans: PlansService, clock: Clock, ids: Ids) -> None:
+        self._store = store
+        self._plans = plans
+        self._clock = clock
+        self._ids = ids
+
+    def get(self, operation_id: str) -> Operation:
+        with self._store.read() as work:
+            operation = work.operations.get(operation_id)
+        if operation is None:
+            raise NotFoundError("there is no such operation", operation_id=operation_id)
+        return operation
+
+    def page(
+        self,
+        limit: int,
+        position: int | None,
+        status: OperationStatus | None = None,
+        connection_id: str | None = None,
+    ) -> Page[Operation]:
+        with self._store.read() as work:
+            return work.operations.page(
+                limit=limit, position=position, status=status, connection_id=connection_id
+            )
+
+    def apply(self, plan_id: str, *, wait: bool = True) -> Operation:
+        """Start the operation of a plan, if the world is still the one it was made for.
+
+        Raises:
+            PlanStaleError: with the difference; or the plan has expired.
+            InvalidStateError: the plan was applied before.
+            TargetBusyError: only if `wait` is false.
+        """
+        kept = self._plans.get(plan_id)
+        self._check_applicable(kept)
+        check_unchanged(kept, self._plans.anew(kept).kept)
+        if kept.kind == "connect":
+            return self.connect(kept, wait=wait, strict=True)
+        return self.disconnect(kept, wait=wait, strict=True)
+
+    def _check_applicable(self, kept: KeptPlan) -> None:
+        if kept.applied_by is not None:
+            raise InvalidStateError(
+                "the plan was applied before",
+                plan_id=kept.plan_id,
+                operation_id=kept.applied_by,
+            )
+        if self._clock.now() >= kept.expires_at:
+            raise PlanStaleError("the plan has expired; make it anew", plan_id=kept.plan_id)
+
+    def connect(self, kept: KeptPlan, *, wait: bool, strict: bool = False) -> Operation:
+        """Accept a connection: its row, its plan, its operation and its turn, or none of them.
+
+        With `strict` the operation is bound to the world of this very plan; otherwise it is
+        planned anew when its turn comes.
+        """
+        connection = Connection(
+            connection_id=self._ids.new(),
+            request=kept.request,
+            status=ConnectionStatus.PENDING,
+            created_at=self._clock.now(),
+        )
+        operation = self._new(OperationKind.CONNECT, connection.connection_id, kept)
+        with self._store.write() as work:
+            work.connections.add(connection)
+            self._accept(work, operation, kept, wait=wait, strict=strict)
+            work.commit()
+        return operation
+
+    def disconnect(self, kept: KeptPlan, *, wait: bool, strict: bool = False) -> Operation:
+        """Accept a disconnect; one that is under way or done answers for a second one."""
+        connection_id = kept.request["connection_id"]
+        operation = self._new(OperationKind.DISCONNECT, connection_id, kept)
+        with self._store.write() as work:
+            connection = work.connections.get(connection_id)
+            if connection is None:
+                raise NotFoundError("there is no such connection", connection_id=connection_id)
+            earlier = departing(work, connection)
+            if earlier is not None:
+                return earlier
+            leaving = replace(connection, status=ConnectionStatus.DISCONNECTING)
+            work.connections.update(leaving)
+            self._accept(work, operation, kept, wait=wait, strict=strict)
+            work.commit()
+        return operation
+
+    def _new(self, kind: OperationKind, connection_id: str, kept: KeptPlan) -> Operation:
+        return Operation(
+            operation_id=self._ids.new(),
+            kind=kind,
+            status=OperationStatus.PENDING,
+            connection_id=connection_id,
+            plan_id=kept.plan_id,
+            created_at=self._clock.now(),
+        )
+
+    def _accept(
+        self, work: Work, operation: Operation, kept: KeptPlan, *, wait: bool, strict: bool
+    ) -> None:
+        keys = keys_of(kept)
+        busy = work.turns.holders(keys)
+        if busy and not wait:
+            raise TargetBusyError(
+                f"operation {busy[0]} is changing the same group", operation_id=busy[0]
+            )
+        if work.plans.get(kept.plan_id) is None:
+            work.plans.add(kept)
+        work.operations.add(operation)
+        if strict and not work.plans.mark_applied(kept.plan_id, operation.operation_id):
+            raise InvalidStateError("the plan was applied before", plan_id=kept.plan_id)
+        work.turns.take(operation.operation_id, keys)
+        work.enqueue(operation.operation_id)
+
+
+def departing(work: Work, connection: Connection) -> Operation | None:
+    """The operation that disconnects a connection already, or did.
+
+    Raises:
+        InvalidStateError: the connection is still being made.
+    """
+    if connection.status is ConnectionStatus.PENDING:
+        raise InvalidStateError(
+            "the connection is still being made", connection_id=connection.connection_id
+        )
+    if connection.status not in {ConnectionStatus.DISCONNECTING, ConnectionStatus.DISCONNECTED}:
+        return None
+    page = work.operations.page(limit=1, position=None, connection_id=connection.connection_id)
+    return page.items[0] if page.items else None
+
+
+def check_unchanged(kept: KeptPlan, anew: KeptPlan) -> None:
+    """Compare the worlds of two plans for the same request.
+
+    Raises:
+        PlanStaleError: they differ; `difference` lists how.
+    """
+    if kept.fingerprint != anew.fingerprint:
+        differences: list[Document] = drift(kept.world, anew.world)
+        raise PlanStaleError(
+            "the cloud has changed since the plan was made",
+            plan_id=kept.plan_id,
+            difference=differences[:DRIFT_SHOWN],
+        )

@@ -1,0 +1,191 @@
+"""Plans: made, kept, made anew. A plan is the dry run; it changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from app.domain.changes import NEW_GROUP_ID, Joined
+from app.domain.connections import Connection, LedgerEntry
+from app.domain.disconnecting import depart, plan_disconnect
+from app.domain.documents import Document
+from app.domain.errors import NotFoundError
+from app.domain.fingerprint import world_document
+from app.domain.groups import Place
+from app.domain.intents import Intent, read_intent
+from app.domain.plan import Limits, Plan
+from app.domain.plan_documents import deciding_document, plan_document
+from app.domain.planning import Bounds, check_addresses, plan_connection, rests_on
+from app.domain.world import World
+from app.ports.clock import Clock, Ids
+from app.ports.store import KeptPlan, Store, Work
+from app.services.worlds import Scope, Worlds, known_from, scope_of
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with the world that it was made for."""
+
+    plan: Plan
+    kept: KeptPlan
+    world: World
+
+
+class PlansService:
+    """Reads the world once, asks the domain, keeps the answer."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        worlds: Worlds,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        bounds: Bounds,
+        lifetime: timedelta,
+    ) -> None:
+        self._store = store
+        self._worlds = worlds
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+        self._bounds = bounds
+        self._lifetime = lifetime
+
+    def connect(self, request: Document) -> KeptPlan:
+        """Plan a connect request and keep the plan."""
+        return self._keep(self.for_connection(request).kept)
+
+    def disconnect(self, connection_id: str) -> KeptPlan:
+        """Plan to take a connection back and keep the plan."""
+        return self._keep(self.for_disconnect(connection_id).kept)
+
+    def get(self, plan_id: str) -> KeptPlan:
+        with self._store.read() as work:
+            kept = work.plans.get(plan_id)
+        if kept is None:
+            raise NotFoundError("there is no such plan", plan_id=plan_id)
+        return kept
+
+    def anew(self, kept: KeptPlan) -> Planned:
+        """Make a kept plan once more, from the world as it is now."""
+        if kept.kind == "disconnect":
+            return self.for_disconnect(kept.request["connection_id"], kept.world)
+        return self.for_connection(kept.request, kept.world)
+
+    def for_connection(self, request: Document, known: Document | None = None) -> Planned:
+        """Read and plan; nothing is kept.
+
+        Raises:
+            InvalidInputError, GuardrailViolationError, TargetNotFoundError,
+            TargetManagedError, MethodNotPossibleError, QuotaInsufficientError
+        """
+        intent = read_intent(request)
+        check_addresses(intent, self._bounds)
+        world = self._worlds.read(scope_of(intent, known))
+        plan = plan_connection(world, intent, self._limits, self._bounds)
+        document = plan_document(plan) | {"rests_on": _support(plan)}
+        return self._planned("connect", request, plan, world, document)
+
+    def for_disconnect(self, connection_id: str, known: Document | None = None) -> Planned:
+        """Read and plan; nothing is kept."""
+        with self._store.read() as work:
+            connection = _existing(work, connection_id)
+            entries = work.ledger.of_connection(connection_id)
+        intent = read_intent(connection.request)
+        world = self._worlds.read(_departure_scope(intent, entries, known))
+        departure = depart(world, entries, connection_id)
+        plan = plan_disconnect(world, intent, departure)
+        document = plan_document(plan) | {
+            "rests_on": {"rules": [], "memberships": []},
+            "ending": [entry.entry_id for entry in departure.ending],
+            "gone": [entry.entry_id for entry in departure.gone],
+        }
+        request = {"connection_id": connection_id}
+        return self._planned("disconnect", request, plan, world, document)
+
+    def scope(self, kept: KeptPlan, group_ids: Mapping[str, Place]) -> Scope:
+        """What to read to see whether a plan took effect; `group_ids` were made on the way."""
+        made = frozenset((place, group_id) for group_id, place in group_ids.items())
+        if kept.kind == "connect":
+            scope = scope_of(read_intent(kept.request), kept.world)
+        else:
+            with self._store.read() as work:
+                connection = _existing(work, kept.request["connection_id"])
+                entries = work.ledger.of_connection(connection.connection_id)
+            scope = _departure_scope(read_intent(connection.request), entries, kept.world)
+        return replace(scope, optional_groups=scope.optional_groups | made)
+
+    def _planned(
+        self, kind: str, request: Document, plan: Plan, world: World, document: Document
+    ) -> Planned:
+        now = self._clock.now()
+        kept = KeptPlan(
+            plan_id=self._ids.new(),
+            kind=kind,
+            request=request,
+            document=document,
+            fingerprint=plan.fingerprint,
+            world=world_document(world),
+            created_at=now,
+            expires_at=now + self._lifetime,
+        )
+        return Planned(plan, kept, world)
+
+    def _keep(self, kept: KeptPlan) -> KeptPlan:
+        with self._store.write() as work:
+            work.plans.add(kept)
+            work.commit()
+        return kept
+
+
+def _existing(work: Work, connection_id: str) -> Connection:
+    connection = work.connections.get(connection_id)
+    if connection is None:
+        raise NotFoundError("there is no such connection", connection_id=connection_id)
+    return connection
+
+
+def _support(plan: Plan) -> Document:
+    """What already open flows rest on, so that it is not taken away beneath them."""
+    support = rests_on(plan.asked)
+    return {
+        "rules": [deciding_document(rule) for _, rule in sorted(support.rules.items())],
+        "memberships": [
+            {"group_id": group_id, "instance_id": instance_id}
+            for group_id, instance_id in sorted(support.memberships)
+        ],
+    }
+
+
+def _departure_scope(
+    intent: Intent, entries: tuple[LedgerEntry, ...], known: Document | None
+) -> Scope:
+    """What the connection's own traces touch; instances and groups may be gone by now."""
+    scope = scope_of(intent)
+    effects = [entry.effect for entry in entries]
+    groups = {(each.place, each.group_id) for each in effects}
+    joined = {(each.place, each.instance_id) for each in effects if isinstance(each, Joined)}
+    return Scope(
+        optional_instances=scope.instances | joined,
+        optional_groups=scope.groups | scope.optional_groups | groups,
+        addresses=scope.addresses,
+        regions=scope.regions,
+        known=known_from(known),
+    )
+
+
+def keys_of(kept: KeptPlan) -> tuple[str, ...]:
+    """What an operation of this plan has to itself: groups that it changes or rests on, and
+    instances that it moves; sorted.
+    """
+    keys: set[str] = set()
+    for change in kept.document["changes"]:
+        keys.add(change["group_id"])
+        if "instance_id" in change:
+            keys.add(change["instance_id"])
+    for rule in kept.document["rests_on"]["rules"]:
+        keys.add(rule["group_id"])
+    for membership in kept.document["rests_on"]["memberships"]:
+        keys |= {membership["group_id"], membership["instance_id"]}
+    return tuple(sorted(keys - {NEW_GROUP_ID}))

@@ -1,0 +1,121 @@
+"""Questions about what is reachable, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.addresses import AddressFamily, Block
+from app.domain.documents import Document
+from app.domain.errors import FamilyMismatchError
+from app.domain.evaluate import explain
+from app.domain.fingerprint import fingerprint, world_document
+from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Traffic, Verdict
+from app.domain.groups import Place
+from app.domain.plan_documents import verdict_document
+from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
+from app.domain.world import AddressEnd, End, InterfaceEnd, World, addresses_of
+from app.ports.clock import Clock
+from app.services.accounts import Directory
+from app.services.worlds import Scope, Worlds
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A flow as it was asked for, before anything was read."""
+
+    source: Document
+    target: Document
+    traffic: Traffic
+    plane: NicType
+    family: AddressFamily
+
+
+class ReachabilityService:
+    """Reads what guards the asked ends, and judges."""
+
+    def __init__(self, *, worlds: Worlds, directory: Directory, clock: Clock) -> None:
+        self._worlds = worlds
+        self._directory = directory
+        self._clock = clock
+
+    def explain(self, flows: Sequence[Document], *, refresh: bool = False) -> Document:
+        """Answer each flow with a verdict and the deciding rules of both sides.
+
+        The world is read anew for every request, so `refresh` changes nothing yet.
+
+        Raises:
+            TargetNotFoundError: an instance does not exist.
+        """
+        del refresh
+        questions = [_question(flow) for flow in flows]
+        read_at = self._clock.now()
+        world = self._worlds.read(self._scope(questions))
+        items = [verdict_document(_answer(world, question)) for question in questions]
+        return {
+            "items": items,
+            "world": {
+                "read_at": read_at,
+                "fingerprint": fingerprint(world_document(world)),
+            },
+        }
+
+    def _scope(self, questions: Sequence[Question]) -> Scope:
+        ends = [end for each in questions for end in (each.source, each.target)]
+        instances = frozenset(
+            (Place(end["account_id"], end["region_id"]), end["instance_id"])
+            for end in ends
+            if "instance_id" in end
+        )
+        addresses = frozenset(
+            Block.parse_address(end["address"]) for end in ends if "address" in end
+        )
+        regions = {place.region_id for place, _ in instances}
+        if not regions:
+            regions = {place.region_id for place in self._directory.places()}
+        return Scope(
+            instances=instances,
+            addresses=addresses,
+            regions=frozenset(regions),
+            with_neighbours=False,
+        )
+
+
+def _question(flow: Document) -> Question:
+    protocol = Protocol.parse(flow["protocol"])
+    family = AddressFamily(flow.get("address_family", AddressFamily.IPV4))
+    for end in (flow["source"], flow["target"]):
+        if "address" in end and Block.parse_address(end["address"]).family is not family:
+            raise FamilyMismatchError(f"{end['address']} is not of address_family {family}")
+    traffic = Traffic(protocol, _port(flow, "port"), _port(flow, "source_port"))
+    plane = NicType(flow.get("nic_type", NicType.INTRANET))
+    return Question(flow["source"], flow["target"], traffic, plane, family)
+
+
+def _port(flow: dict[str, Any], name: str) -> PortRange:
+    port = flow.get(name)
+    return ANY_PORT if port is None else PortRange(port, port)
+
+
+def _answer(world: World, question: Question) -> Verdict:
+    source = _end(world, question, question.source)
+    target = _end(world, question, question.target)
+    if source is None or target is None:
+        return _no_address(question)
+    return explain(world, Flow(source, target, question.traffic, question.plane, question.family))
+
+
+def _end(world: World, question: Question, end: Document) -> End | None:
+    """The primary interface's address on the asked side; None where it has none."""
+    if "address" in end:
+        found = world.end_at(question.plane, Block.parse_address(end["address"]))
+        return found if isinstance(found, InterfaceEnd) else AddressEnd(found.block)
+    instance = world.instances[end["instance_id"]]
+    for block in addresses_of(instance.primary, question.plane, question.family):
+        return InterfaceEnd(instance, instance.primary, block)
+    return None
+
+
+def _no_address(question: Question) -> Verdict:
+    side = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
+    summary = f"one end has no {question.family} address on the {question.plane} side"
+    return Verdict(Outcome.BLOCKED, Cause.NO_ROUTE, side, side, summary=summary)

@@ -1,0 +1,412 @@
+"""Reading the world once: what a question needs, and nothing beyond.
+
+The read scope of a change is: all groups of the asked instances, their members, all groups
+of those members, the groups that name them or that they name, with members. What lies
+beyond is unknown, never assumed.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from app.domain.addresses import Block
+from app.domain.documents import Document
+from app.domain.errors import (
+    AccountUnreachableError,
+    CloudNotFoundError,
+    CloudRefusedError,
+    TargetNotFoundError,
+)
+from app.domain.groups import Group, GroupRef, Instance, Place
+from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
+from app.domain.rules import GroupPeer, PrefixListPeer
+from app.domain.world import World
+from app.ports.ecs import Clouds, Ecs
+
+GroupAt = tuple[Place, str]
+InstanceAt = tuple[Place, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier reading found: read at once, it saves round trips.
+
+    `whole` groups were read with members, `named` ones with references too, `bare` ones with
+    their rules alone; read in the same way, an unchanged world is an equal world.
+    """
+
+    whole: frozenset[GroupAt] = frozenset()
+    named: frozenset[GroupAt] = frozenset()
+    bare: frozenset[GroupAt] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read: instances and groups that must exist, others that may, and addresses.
+
+    `counted` are places of which the number of groups is wanted. Without neighbours only
+    what guards the instances themselves is read.
+    """
+
+    instances: frozenset[InstanceAt] = frozenset()
+    groups: frozenset[GroupAt] = frozenset()
+    optional_instances: frozenset[InstanceAt] = frozenset()
+    optional_groups: frozenset[GroupAt] = frozenset()
+    addresses: frozenset[Block] = frozenset()
+    regions: frozenset[str] = frozenset()
+    counted: frozenset[Place] = frozenset()
+    known: Known = Known()
+    with_neighbours: bool = True
+
+
+def scope_of(intent: Intent, known: Document | None = None) -> Scope:
+    """The read scope of a connect request."""
+    sides = [side for side in (intent.source, intent.target) if isinstance(side, InstanceSide)]
+    groups = {(side.place, side.group_id) for side in sides if side.group_id is not None}
+    if intent.group_id is not None:
+        groups.add((intent.target.place, intent.group_id))
+    peers: set[GroupAt] = set()
+    if isinstance(intent.source, GroupSide):
+        peers = {(intent.source.place, each) for each in intent.source.group_ids}
+    single: Iterable[Block] = ()
+    if isinstance(intent.source, AddressSide):
+        single = (block for block in intent.source.blocks if block.is_single)
+    dedicated = intent.method is MethodName.DEDICATED_GROUP
+    return Scope(
+        instances=frozenset((side.place, each) for side in sides for each in side.instance_ids),
+        groups=frozenset(groups),
+        optional_groups=frozenset(peers),
+        addresses=frozenset(single),
+        regions=frozenset({intent.target.place.region_id}),
+        counted=frozenset({intent.target.place}) if dedicated else frozenset(),
+        known=known_from(known),
+    )
+
+
+def known_from(world: Document | None) -> Known:
+    """What an earlier reading found, from its world document."""
+    if not world:
+        return Known()
+    places: Mapping[str, Place] = {
+        group_id: Place(group["account_id"], group["region_id"])
+        for group_id, group in world["groups"].items()
+    }
+
+    def some(group_ids: Collection[str]) -> frozenset[GroupAt]:
+        return frozenset((places[each], each) for each in group_ids if each in places)
+
+    whole = some(world["complete"])
+    return Known(whole, some(world["references"]), some(places) - whole)
+
+
+class Worlds:
+    """Reads worlds; calls that do not depend on one another run at the same time."""
+
+    def __init__(
+        self,
+        *,
+        clouds: Clouds,
+        places: Callable[[], Collection[Place]],
+        threads: int = 16,
+    ) -> None:
+        self._clouds = clouds
+        self._places = places
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
+
+    def read(self, scope: Scope) -> World:
+        """Read everything in scope.
+
+        Raises:
+            TargetNotFoundError: an instance or group that must exist does not.
+            AccountUnreachableError, CloudUnavailableError, CloudThrottledError
+        """
+        return _Reading(self._clouds, self._pool, frozenset(self._places())).read(scope)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass
+class _Reading:
+    """One reading, in rounds: each round's calls are independent of one another."""
+
+    clouds: Clouds
+    pool: ThreadPoolExecutor
+    places: frozenset[Place]
+    world: World = field(default_factory=World)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    complete: dict[str, Place] = field(default_factory=dict)
+    references: dict[str, frozenset[GroupRef]] = field(default_factory=dict)
+    prefix_lists: dict[str, tuple[Block, ...]] = field(default_factory=dict)
+    asked_lists: set[str] = field(default_factory=set)
+    unread: set[GroupRef] = field(default_factory=set)
+    counts: dict[Place, int] = field(default_factory=dict)
+
+    def read(self, scope: Scope) -> World:
+        self._first_round(scope)
+        self._check_found(scope)
+        self._run(self._address_calls(scope))
+        core = self._core(scope)
+        if scope.with_neighbours:
+            self._run([*self._whole(core), *self._references(core), *self._lists()])
+            self._neighbours(core)
+        elif scope.addresses:
+            self._run([*self._rules(core), *self._lists()])
+            self._run(self._whole(self._named(core)))
+        self._run([*self._rules(self._groups_of_instances()), *self._lists()])
+        self._run([*self._lists(), *self._links()])
+        return self._result()
+
+    def _run(self, calls: Iterable[Callable[[], None]]) -> None:
+        """Make calls at the same time; the first error in their order is raised."""
+        futures = [self.pool.submit(call) for call in calls]
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        if errors:
+            raise errors[0]
+
+    # --- rounds ---
+
+    def _first_round(self, scope: Scope) -> None:
+        calls: list[Callable[[], None]] = []
+        by_place: dict[Place, list[str]] = {}
+        for place, instance_id in sorted(scope.instances | scope.optional_instances):
+            by_place.setdefault(place, []).append(instance_id)
+        for place, ids in by_place.items():
+            calls.append(self._instances_call(place, ids))
+        calls.extend(self._whole(scope.groups))
+        calls.extend(self._tolerant(call, refs) for refs, call in self._optional(scope))
+        calls.extend(self._count_call(place) for place in scope.counted)
+        calls.extend(self._whole(scope.known.whole - scope.groups, must_exist=False))
+        calls.extend(self._rules(scope.known.bare))
+        calls.extend(self._references(scope.known.named))
+        self._run(calls)
+
+    def _optional(self, scope: Scope) -> Iterable[tuple[set[GroupRef], Callable[[], None]]]:
+        for place, group_id in sorted(scope.optional_groups):
+            ref = GroupRef(group_id, place.account_id)
+            if place not in self.places:
+                self.unread.add(ref)
+                continue
+            for call in self._whole({(place, group_id)}, must_exist=False):
+                yield {ref}, call
+
+    def _check_found(self, scope: Scope) -> None:
+        for place, instance_id in sorted(scope.instances):
+            if instance_id not in self.instances:
+                raise TargetNotFoundError(
+                    f"{place.region_id} of account {place.account_id} has no instance "
+                    f"{instance_id}",
+                    account_id=place.account_id,
+                    instance_id=instance_id,
+                )
+        for place, group_id in sorted(scope.groups):
+            if group_id not in self.groups:
+                raise TargetNotFoundError(
+                    f"{place.region_id} of account {place.account_id} has no group {group_id}",
+                    account_id=place.account_id,
+                    group_id=group_id,
+                )
+
+    def _core(self, scope: Scope) -> set[GroupAt]:
+        asked = scope.instances | scope.optional_instances
+        core = set(scope.groups) | {
+            each for each in scope.optional_groups if each[1] in self.groups
+        }
+        for _, instance_id in asked:
+            instance = self.instances.get(instance_id)
+            if instance is not None:
+                core |= {(instance.place, group_id) for group_id in instance.all_group_ids()}
+        return core
+
+    def _neighbours(self, core: set[GroupAt]) -> None:
+        near = self._named(core) | self._naming(core)
+        self._run([*self._whole(near, must_exist=False), *self._lists()])
+
+    def _named(self, core: set[GroupAt]) -> set[GroupAt]:
+        """Groups that rules of the core name."""
+        peers = {
+            GroupRef(held.rule.peer.group_id, held.rule.peer.account_id)
+            for _, group_id in core
+            if group_id in self.groups
+            for held in self.groups[group_id].rules
+            if isinstance(held.rule.peer, GroupPeer)
+        }
+        return self._readable(peers, core)
+
+    def _naming(self, core: set[GroupAt]) -> set[GroupAt]:
+        """Groups whose rules name a group of the core."""
+        refs = {ref for _, group_id in core for ref in self.references.get(group_id, frozenset())}
+        return self._readable(refs, core)
+
+    def _readable(self, refs: set[GroupRef], core: set[GroupAt]) -> set[GroupAt]:
+        regions = {place.region_id for place, _ in core}
+        found: set[GroupAt] = set()
+        for ref in refs:
+            places = [Place(ref.account_id, region) for region in regions]
+            open_places = [place for place in places if place in self.places]
+            if open_places:
+                found |= {(place, ref.group_id) for place in open_places}
+            else:
+                self.unread.add(ref)
+        return found
+
+    def _groups_of_instances(self) -> set[GroupAt]:
+        return {
+            (instance.place, group_id)
+            for instance in self.instances.values()
+            for group_id in instance.all_group_ids()
+        }
+
+    # --- calls ---
+
+    def _whole(
+        self, groups: Iterable[GroupAt], *, must_exist: bool = True
+    ) -> list[Callable[[], None]]:
+        """Rules and members of groups that were not read whole before."""
+        wanted = [each for each in sorted(groups) if each[1] not in self.complete]
+        calls = self._rules(wanted)
+        for place, group_id in wanted:
+            self.complete[group_id] = place
+            call = self._members_call(place, group_id)
+            calls.append(call if must_exist else self._tolerant(call, set()))
+        return calls
+
+    def _rules(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
+        by_place: dict[Place, list[str]] = {}
+        for place, group_id in sorted(set(groups)):
+            if group_id not in self.groups and place in self.places:
+                by_place.setdefault(place, []).append(group_id)
+        return [self._rules_call(place, ids) for place, ids in by_place.items()]
+
+    def _rules_call(self, place: Place, group_ids: Sequence[str]) -> Callable[[], None]:
+        def call() -> None:
+            for group in self._at(place).groups(group_ids):
+                self.groups[group.group_id] = group
+
+        return call
+
+    def _members_call(self, place: Place, group_id: str) -> Callable[[], None]:
+        def call() -> None:
+            for instance in self._at(place).members(group_id):
+                self.instances[instance.instance_id] = instance
+
+        return call
+
+    def _instances_call(self, place: Place, ids: Sequence[str]) -> Callable[[], None]:
+        def call() -> None:
+            for instance in self._at(place).instances(ids):
+                self.instances[instance.instance_id] = instance
+
+        return call
+
+    def _count_call(self, place: Place) -> Callable[[], None]:
+        def call() -> None:
+            self.counts[place] = self._at(place).group_count()
+
+        return call
+
+    def _references(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
+        by_place: dict[Place, list[str]] = {}
+        for place, group_id in sorted(groups):
+            if group_id not in self.references and place in self.places:
+                by_place.setdefault(place, []).append(group_id)
+        return [self._references_call(place, ids) for place, ids in by_place.items()]
+
+    def _references_call(self, place: Place, ids: Sequence[str]) -> Callable[[], None]:
+        def call() -> None:
+            self.references.update(self._at(place).references(ids))
+
+        return call
+
+    def _lists(self) -> list[Callable[[], None]]:
+        """Entries of prefix lists that rules name and that were not asked for yet."""
+        wanted = {
+            (group.place, held.rule.peer.prefix_list_id)
+            for group in self.groups.values()
+            for held in group.rules
+            if isinstance(held.rule.peer, PrefixListPeer)
+        }
+        new = sorted(each for each in wanted if each[1] not in self.asked_lists)
+        self.asked_lists |= {list_id for _, list_id in new}
+        return [self._list_call(place, list_id) for place, list_id in new]
+
+    def _list_call(self, place: Place, list_id: str) -> Callable[[], None]:
+        def call() -> None:
+            entries = self._at(place).prefix_list(list_id)
+            if entries is not None:
+                self.prefix_lists[list_id] = entries
+
+        return call
+
+    def _links(self) -> list[Callable[[], None]]:
+        """ClassicLinks, where a world has instances of both networks."""
+        classic: dict[Place, list[str]] = {}
+        for instance in self.instances.values():
+            if instance.is_classic:
+                classic.setdefault(instance.place, []).append(instance.instance_id)
+        if all(instance.is_classic for instance in self.instances.values()):
+            return []
+        return [self._links_call(place, sorted(ids)) for place, ids in classic.items()]
+
+    def _links_call(self, place: Place, ids: Sequence[str]) -> Callable[[], None]:
+        def call() -> None:
+            for instance_id, vpc_id in self._at(place).links(ids).items():
+                linked = replace(self.instances[instance_id], classic_link_vpc_id=vpc_id)
+                self.instances[instance_id] = linked
+
+        return call
+
+    def _address_calls(self, scope: Scope) -> list[Callable[[], None]]:
+        """Look for owners of bare addresses, in every account and network in question."""
+        if not scope.addresses:
+            return []
+        networks = {instance.vpc_id for instance in self.instances.values()} or {None}
+        return [
+            self._tolerant(self._owners_call(place, sorted(scope.addresses), vpc_id), set())
+            for place in sorted(self.places)
+            for vpc_id in sorted(networks, key=str)
+            if place.region_id in scope.regions
+        ]
+
+    def _owners_call(
+        self, place: Place, addresses: Sequence[Block], vpc_id: str | None
+    ) -> Callable[[], None]:
+        def call() -> None:
+            for instance in self._at(place).owners_of(addresses, vpc_id):
+                self.instances.setdefault(instance.instance_id, instance)
+
+        return call
+
+    def _tolerant(self, call: Callable[[], None], unread: set[GroupRef]) -> Callable[[], None]:
+        """Take what cannot be read at the edge of the scope for unknown."""
+
+        def tolerant() -> None:
+            try:
+                call()
+            except (CloudNotFoundError, AccountUnreachableError, CloudRefusedError):
+                self.unread |= unread
+
+        return tolerant
+
+    def _at(self, place: Place) -> Ecs:
+        return self.clouds.of(place.account_id, place.region_id)
+
+    # --- result ---
+
+    def _result(self) -> World:
+        complete = frozenset(each for each in self.complete if each in self.groups)
+        missing = {
+            GroupRef(group_id, place.account_id)
+            for group_id, place in self.complete.items()
+            if group_id not in self.groups
+        }
+        return World(
+            groups=dict(self.groups),
+            instances=dict(self.instances),
+            prefix_lists=dict(self.prefix_lists),
+            references=dict(self.references),
+            complete=complete,
+            unread=frozenset(self.unread | missing),
+            group_counts=dict(self.counts),
+        )
