@@ -10,7 +10,6 @@ from typing import TypeAlias
 from app.simulator.dispatcher import Dispatcher
 from app.simulator.errors import ControlError, EstateError
 from app.simulator.packets import judge
-from app.simulator.settings import parse_settings
 
 PREFIX = "/_simulator"
 _FAULT = f"{PREFIX}/faults/"
@@ -80,7 +79,7 @@ def _clear_faults(dispatcher: Dispatcher, _: bytes) -> Answer:
 
 
 def _put_settings(dispatcher: Dispatcher, body: bytes) -> Answer:
-    dispatcher.settings = parse_settings(_parsed(body))
+    dispatcher.put_settings(_parsed(body))
     return 200, dispatcher.settings.as_json()
 
 

@@ -19,7 +19,7 @@ from app.simulator.faults import Edit, Fault, Faults, Hold, LoseReply, Pause, Re
 from app.simulator.hands import edit
 from app.simulator.journal import CallEntry, Journal
 from app.simulator.parameters import Parameters
-from app.simulator.settings import Settings
+from app.simulator.settings import Settings, parse_settings
 from app.simulator.state.estate import Json, dump, load
 from app.simulator.state.identifiers import Identifiers
 from app.simulator.tokens import ClientTokens
@@ -103,6 +103,11 @@ class Dispatcher:
         """Replace all faults; ControlError says what is wrong with the new ones."""
         with self.lock:
             self.faults.put(body, self.store)
+
+    def put_settings(self, body: object) -> None:
+        """Replace all settings; ControlError names an unknown or a wrong field."""
+        with self.lock:
+            self.settings = parse_settings(body)
 
     def now(self) -> float:
         """Return the cloud's time, in seconds since 1970."""

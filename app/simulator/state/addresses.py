@@ -20,17 +20,23 @@ def ipv4_block(text: str) -> str:
     Raises ValueError for anything else, netmask spellings included.
     Source: ECS API, AuthorizeSecurityGroup.
     """
-    if not _IPV4.fullmatch(text):
-        raise ValueError(f"{text!r} is not an IPv4 address or block")
-    return str(ipaddress.IPv4Network(text, strict=False))
+    try:
+        if _IPV4.fullmatch(text):
+            return str(ipaddress.IPv4Network(text, strict=False))
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is not an IPv4 address or block")
 
 
 @lru_cache(maxsize=65536)
 def ipv6_block(text: str) -> str:
     """Return an IPv6 address or block masked, compressed and in lower case, with a length."""
-    if not _IPV6.fullmatch(text):
-        raise ValueError(f"{text!r} is not an IPv6 address or block")
-    return str(ipaddress.IPv6Network(text, strict=False))
+    try:
+        if _IPV6.fullmatch(text):
+            return str(ipaddress.IPv6Network(text, strict=False))
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is not an IPv6 address or block")
 
 
 def address(text: str) -> str:
