@@ -1,0 +1,206 @@
+"""Composition root: settings in, service out. The only module that names every class."""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.adapters.ecs.clouds import SdkClouds
+from app.adapters.ecs.environment import silence_sdk
+from app.domain.plan import Limits
+from app.domain.planning import Bounds
+from app.repositories import schema
+from app.repositories.store import SqlStore
+from app.services.accounts import AccountsService, Directory
+from app.services.backups import BackupsService
+from app.services.changes import ChangesService, Patience
+from app.services.connections import ConnectionsService
+from app.services.endings import EndingsService
+from app.services.execution import Execution
+from app.services.health import HealthService
+from app.services.house import House
+from app.services.inventory import InventoryService
+from app.services.operations import OperationsService
+from app.services.plans import PlansService
+from app.services.reachability import ReachabilityService
+from app.services.verification import VerificationService
+from app.services.worlds import Worlds
+from app.settings import Role, Settings
+from app.workflow.engine import DurableEngine
+
+
+class SystemClock:
+    """The clock of this machine, in UTC."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    """Random ids; secrets from the operating system's source."""
+
+    def new(self) -> str:
+        return str(uuid.uuid4())
+
+    def secret(self) -> str:
+        return secrets.token_hex(20)
+
+
+class SchemaError(RuntimeError):
+    """The database has tables of another version, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The house with what must be started before it and stopped after it."""
+
+    house: House
+    role: Role
+    database_url: str
+    store: SqlStore
+    engine: DurableEngine
+    clouds: SdkClouds
+    worlds: Worlds
+
+    def start(self) -> None:
+        """Check the tables, then run operations: first those that were left unfinished.
+
+        A new SQLite file gets its tables here; any other database only by `migrate`.
+
+        Raises:
+            SchemaError
+        """
+        check_schema(self.database_url)
+        if self.role is Role.API:
+            self.engine.prepare()
+        else:
+            self.engine.launch()
+
+    def close(self) -> None:
+        """Let running steps end, and close everything."""
+        self.engine.close()
+        self.worlds.close()
+        self.clouds.close()
+        self.store.close()
+
+
+def check_schema(database_url: str) -> None:
+    """Make the tables of a new SQLite file; refuse tables of another version.
+
+    Raises:
+        SchemaError
+    """
+    found = schema.current(database_url)
+    if found is None and database_url.startswith("sqlite"):
+        schema.migrate(database_url)
+    elif found != schema.head():
+        msg = f"the database is at version {found or 'none'}: run `intercom migrate` first"
+        raise SchemaError(msg)
+
+
+def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
+    """Put everything together; nothing is started and nothing is called.
+
+    Raises:
+        ValueError: settings that contradict one another.
+    """
+    if role is not Role.ALL and settings.database_url.startswith("sqlite"):
+        msg = "SQLite serves one process: --role all, or a PostgreSQL database"
+        raise ValueError(msg)
+    silence_sdk()
+    clock, ids = SystemClock(), RandomIds()
+    engine = DurableEngine(
+        database_url=settings.database_url,
+        executor_id=settings.executor_id,
+        concurrency=settings.worker_concurrency,
+        polling_interval=settings.polling_interval,
+    )
+    store = SqlStore(url=settings.database_url, enqueue=engine.enqueue)
+    directory = Directory(store=store)
+    clouds = _clouds(settings, directory, clock)
+    worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
+    plans = PlansService(
+        store=store,
+        worlds=worlds,
+        clock=clock,
+        ids=ids,
+        limits=_limits(settings),
+        bounds=Bounds(addresses=settings.max_addresses),
+        lifetime=settings.plan_lifetime,
+    )
+    backups = BackupsService(store=store, clock=clock, ids=ids)
+    operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
+    patience = _patience(settings)
+    engine.register(
+        Execution(
+            store=store,
+            plans=plans,
+            backups=backups,
+            changes=ChangesService(store=store, clouds=clouds, clock=clock, patience=patience),
+            verification=VerificationService(
+                store=store, plans=plans, worlds=worlds, backups=backups
+            ),
+            endings=EndingsService(store=store, clock=clock),
+            clock=clock,
+            ids=ids,
+            patience=patience,
+        )
+    )
+    runs_operations = role is not Role.API
+    house = House(
+        accounts=AccountsService(store=store, clouds=clouds, clock=clock, ids=ids),
+        inventory=InventoryService(clouds=clouds, directory=directory),
+        plans=plans,
+        connections=ConnectionsService(store=store, plans=plans, operations=operations),
+        operations=operations,
+        backups=backups,
+        reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
+        health=HealthService(
+            store=store,
+            clouds=clouds,
+            engine=lambda: engine.is_running or not runs_operations,
+        ),
+    )
+    return Service(house, role, settings.database_url, store, engine, clouds, worlds)
+
+
+def _clouds(settings: Settings, directory: Directory, clock: SystemClock) -> SdkClouds:
+    key_id, key_secret = settings.base_key
+    quick = settings.is_simulated
+    return SdkClouds(
+        ecs_endpoint=settings.ecs_endpoint,
+        sts_endpoint=settings.sts_endpoint,
+        base_access_key_id=key_id,
+        base_access_key_secret=key_secret,
+        base_role_name=settings.base_role_name,
+        access_of=directory.access_of,
+        clock=clock,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        pool_size=settings.pool_size,
+        retry_attempts=settings.read_attempts,
+        retry_total=timedelta(seconds=3 if quick else 20),
+        retry_wait=timedelta(milliseconds=50 if quick else 200),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        rules_per_group=settings.rules_per_group,
+        rules_per_nic=settings.rules_per_nic,
+        groups_per_nic=settings.groups_per_nic,
+        members_per_classic_group=settings.members_per_classic_group,
+        members_per_vpc_group=settings.members_per_vpc_group,
+        groups_per_account=settings.groups_per_account,
+        peer_groups_per_group=settings.peer_groups_per_group,
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    quick = settings.is_simulated
+    return Patience(
+        settle=settings.settle_window or timedelta(seconds=5 if quick else 600),
+        look_every=settings.look_interval or timedelta(seconds=0.25 if quick else 2),
+        calm_down=settings.throttle_pause or timedelta(seconds=0.5 if quick else 61),
+        sends=settings.sends,
+    )
