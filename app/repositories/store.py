@@ -58,6 +58,7 @@ class SqlStore:
     def _work(self, engine: Engine) -> Iterator[SqlWork]:
         try:
             with engine.connect() as connection:
+                connection.begin()  # closing the connection undoes what was not committed
                 yield SqlWork(connection, enqueue=self._enqueue)
         except SQLAlchemyError as error:
             raise translate(error) from error

@@ -186,7 +186,7 @@ class DurableEngine:
             max_executor_threads=self._concurrency + 4,  # recovery needs threads of its own
             enable_otlp=False,
             log_level="WARNING",
-            notification_listener_polling_interval_sec=1.0,
+            notification_listener_polling_interval_sec=0.1,  # how long closing may take
         )
 
     def _registered(self) -> Callable[[str], None]:
