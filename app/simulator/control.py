@@ -45,10 +45,14 @@ def _answer(dispatcher: Dispatcher, method: str, path: str, body: bytes) -> Answ
 
 
 def _parsed(body: bytes) -> object:
+    """Return a body's values; refuse half a character too, which could not be answered again."""
     try:
-        return json.loads(body)
+        parsed: object = json.loads(body)
+        if b"\\ud" in body.lower():
+            json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ControlError(f"the body is not JSON: {error}") from error
+    return parsed
 
 
 def _put_estate(dispatcher: Dispatcher, body: bytes) -> Answer:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import itertools
-import math
 import random
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import TypeAlias
 
 from app.simulator.errors import ControlError
 from app.simulator.hands import check_edit
+from app.simulator.settings import seconds
 from app.simulator.state.store import Store
 
 
@@ -286,11 +286,7 @@ def _parse_throttle(fields: Mapping[str, object], label: str) -> Effect:
 
 
 def _parse_pause(fields: Mapping[str, object], label: str) -> Effect:
-    seconds = fields.get("seconds")
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not math.isfinite(seconds) or seconds < 0:  # type: ignore[arg-type,operator]  # is_number says so
-        raise ControlError(f"{label}: seconds must be a number from 0")
-    return Pause(float(seconds))  # type: ignore[arg-type]  # is_number says so
+    return Pause(seconds(fields.get("seconds"), f"{label}: seconds"))
 
 
 _EDITS = ("add_rules", "remove_rule_ids", "join", "leave")

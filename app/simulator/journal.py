@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from app.simulator.parameters import COMMON
 
 _SECRET = COMMON | {"ExternalId", "Password"}
+MOST_ENTRIES = 100_000
+"""Older calls are forgotten, so that a long run does not fill the memory; counts go on."""
 
 
 @dataclass(slots=True)
@@ -34,10 +36,10 @@ class CallEntry:
 
 
 class Journal:
-    """All calls since the start or the last clearing, in the order of arrival."""
+    """The calls since the start or the last clearing, in the order of arrival."""
 
     def __init__(self) -> None:
-        self._entries: list[CallEntry] = []
+        self._entries: deque[CallEntry] = deque(maxlen=MOST_ENTRIES)
         self._counts: Counter[str] = Counter()
         self._seq = 0
 
@@ -62,7 +64,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget all calls."""
-        self._entries = []
+        self._entries.clear()
         self._counts = Counter()
 
     def as_json(self) -> dict[str, object]:

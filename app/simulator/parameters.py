@@ -86,7 +86,7 @@ class Parameters:
             if not key.startswith(prefix):
                 continue
             number, dot, field_name = key[len(prefix) :].partition(".")
-            if dot and number.isascii() and number.isdigit():
+            if dot and len(number) < 5 and number.isascii() and number.isdigit():
                 yield int(number), field_name, value
 
     def json_list(self, name: str, *, limit: int) -> list[str] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from app.simulator.errors import ControlError
 from app.simulator.state.quotas import DEFAULT_PROFILE, PROFILES, Quotas
+
+LONGEST_SECONDS = 10 * 366 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ def parse_settings(body: object) -> Settings:
     return Settings(
         profile=profile,
         quotas=quotas,
-        round_trip_seconds=_seconds(fields, "round_trip_seconds", lowest=0.0),
-        clock_offset_seconds=_seconds(fields, "clock_offset_seconds", lowest=-math.inf),
+        round_trip_seconds=seconds(fields.get("round_trip_seconds", 0), "round_trip_seconds"),
+        clock_offset_seconds=seconds(
+            fields.get("clock_offset_seconds", 0), "clock_offset_seconds", lowest=-LONGEST_SECONDS
+        ),
         variants=_variants(fields.get("variants", {})),
     )
 
@@ -74,12 +77,12 @@ def _object(body: object, label: str, known: Mapping[str, object]) -> Mapping[st
     return body
 
 
-def _seconds(fields: Mapping[str, object], name: str, *, lowest: float) -> float:
-    value = fields.get(name, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ControlError(f"{name} must be a number of seconds")
-    if value < lowest:
-        raise ControlError(f"{name} must not be less than {lowest:g}")
+def seconds(value: object, label: str, *, lowest: float = 0) -> float:
+    """Return a span of time; ControlError unless it is a number of `lowest` to ten years."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ControlError(f"{label} must be a number of seconds")
+    if not lowest <= value <= LONGEST_SECONDS:
+        raise ControlError(f"{label} must be within {lowest:g} and {LONGEST_SECONDS:g} seconds")
     return float(value)
 
 

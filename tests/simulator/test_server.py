@@ -194,6 +194,8 @@ def test_a_lost_reply_is_an_http_error_to_the_official_sdk_and_the_action_is_don
     fault = {"kind": "reply_lost", "match": {"action": "JoinSecurityGroup"}, "times": 1}
     control.put("/faults", json=[fault]).raise_for_status()
     client = official(simulator)
+    call(client, "DescribeRegions")  # the connection that is lost is one that was kept
+    control.delete("/calls").raise_for_status()
     member = {"SecurityGroupId": "sg-shared", "InstanceId": "i-web01"}
     with pytest.raises(ClientException) as lost:
         call(client, "JoinSecurityGroup", **member)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from app.simulator.actions.paging import by_token, in_either_style
 from app.simulator.actions.permissions import print_permission
@@ -13,8 +14,8 @@ from app.simulator.errors import (
     group_not_found,
     invalid_parameter,
     managed,
-    missing_parameter,
 )
+from app.simulator.parameters import Parameters
 from app.simulator.state.resources import Group
 from app.simulator.state.store import Store
 
@@ -193,7 +194,8 @@ def describe_security_groups(request: Request) -> Body:
     if ids is not None:
         wanted = set(ids)
         groups = [group for group in groups if group.group_id in wanted]
-    groups = [group for group in groups if _is_asked(request, group)]
+    is_asked = _filter(request.parameters)
+    groups = [group for group in groups if is_asked(group)]
     if parameters.flag("DryRun"):
         raise ApiError("DryRunOperation", 400, "Request validation has been passed with DryRun.")
     page = in_either_style(groups, parameters, largest_page=50, largest_result=100)
@@ -204,8 +206,8 @@ def describe_security_groups(request: Request) -> Body:
     }
 
 
-def _is_asked(request: Request, group: Group) -> bool:
-    parameters = request.parameters
+def _filter(parameters: Parameters) -> Callable[[Group], bool]:
+    """Return whether a group is asked for; the parameters are read once for all groups."""
     vpc_id, name = parameters.get("VpcId"), parameters.get("SecurityGroupName")
     network, kind = parameters.get("NetworkType"), parameters.get("SecurityGroupType")
     is_managed = parameters.flag("ServiceManaged")
@@ -214,14 +216,20 @@ def _is_asked(request: Request, group: Group) -> bool:
             "InvalidTagCount", 400, "The specified tags are beyond the permitted range."
         )
     )
-    return (
-        vpc_id in (None, group.vpc_id)
-        and name in (None, group.name)
-        and network in (None, "vpc" if group.vpc_id else "classic")
-        and kind in (None, group.kind)
-        and is_managed in (None, group.is_managed)
-        and all(key in group.tags and value in ("", group.tags[key]) for key, value in tags.items())
-    )
+
+    def is_asked(group: Group) -> bool:
+        return (
+            vpc_id in (None, group.vpc_id)
+            and name in (None, group.name)
+            and network in (None, "vpc" if group.vpc_id else "classic")
+            and kind in (None, group.kind)
+            and is_managed in (None, group.is_managed)
+            and all(
+                key in group.tags and value in ("", group.tags[key]) for key, value in tags.items()
+            )
+        )
+
+    return is_asked
 
 
 def _describe(store: Store, group: Group) -> Body:
@@ -282,12 +290,6 @@ def _side(request: Request, group: Group) -> tuple[str, str]:
     if direction not in ("ingress", "egress", "all"):
         raise ApiError("InvalidParamter", 400, "The specified Direction is not valid.")
     return ("intranet" if group.vpc_id else nic_type or "internet"), direction
-
-
-def need_region(request: Request) -> None:
-    """Refuse a call that tolerates no absent RegionId after all."""
-    if not request.region_id:
-        raise missing_parameter("RegionId")
 
 
 ACTIONS = (
