@@ -16,6 +16,7 @@ from app.domain.changes import (
 from app.domain.documents import ACTIONS, Document, change_document
 from app.domain.errors import (
     AppError,
+    CloudError,
     CloudNotFoundError,
     CloudThrottledError,
     CloudUnavailableError,
@@ -123,6 +124,13 @@ class ChangesService:
         return False
 
     def _is_done(self, change: Change) -> bool:
+        """Say whether the cloud shows the change; one that cannot be read shows nothing."""
+        try:
+            return self._is_shown(change)
+        except CloudError:
+            return False
+
+    def _is_shown(self, change: Change) -> bool:
         cloud = self._clouds.of(change.place.account_id, change.place.region_id)
         match change:
             case Join() | Leave():

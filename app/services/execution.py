@@ -4,7 +4,7 @@ turn → read, check, back up → change 1…n → verify → record; or, when a
 back in reverse order over what took effect, and verify again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -221,19 +221,40 @@ class Execution:
     ) -> None:
         operation_id = course.operation_id
         steps.run("turn back", lambda: self._endings.turn_back(operation_id, problem))
-        plan_id = steps.run("find what took effect", lambda: self._plan_undo(course, created))
-        back = self._backward(course, str(plan_id))
-        again = dict(created)
-        failed = self._changes.make(back, steps, again)
-        for look in range(1, self._patience.looks + 1):
-            if failed is not None:
-                break
-            name = f"verify undo {look}"
-            if steps.run(name, lambda: self._end_undo(course, back, again)):
+        plan_id = self._until(
+            "find what took effect", lambda: self._plan_undo(course, created), steps
+        )
+        failed: Document | None = None
+        if plan_id:
+            back = self._backward(course, plan_id)
+            again = dict(created)
+            failed = self._changes.make(back, steps, again)
+            ended = partial(self._end_undo, course, back, again)
+            if failed is None and self._until("verify undo", ended, steps):
                 log.info("operation_rolled_back")
                 return
-            steps.pause(self._patience.look_every)
         steps.run("ask for attention", lambda: self._give_up(course, created, failed))
+
+    def _until(self, name: str, step: Callable[[], str], steps: Steps) -> str:
+        """Run a step again and again until it answers something, within the settle window.
+
+        A cloud that cannot be read just now is no answer.
+        """
+
+        def once() -> str:
+            try:
+                return step()
+            except AppError as error:
+                log.warning("not_yet", step=name, code=error.code)
+                return ""
+
+        for look in range(1, self._patience.looks + 1):
+            if look > 1:
+                steps.pause(self._patience.look_every)
+            answer = steps.run(f"{name}, look {look}", once)
+            if answer:
+                return str(answer)
+        return ""
 
     def _plan_undo(self, course: Course, created: dict[str, str]) -> str:
         """Keep the way back as a plan of its own, so that a crash does not change it."""
@@ -262,14 +283,14 @@ class Execution:
         changes = _changes_of(undo)
         return Course(course.operation_id, "undo", plan_id, changes, first_step)
 
-    def _end_undo(self, course: Course, back: Course, created: dict[str, str]) -> bool:
-        """End the operation as rolled back if nothing of it is left."""
+    def _end_undo(self, course: Course, back: Course, created: dict[str, str]) -> str:
+        """End the operation as rolled back if nothing of it is left, and say so."""
         _, kept = self._accepted(course.operation_id)
         world = self._verification.undone(kept, back, created)
         if world is None:
-            return False
+            return ""
         self._endings.rolled_back(course.operation_id, world)
-        return True
+        return "ended"
 
     def _give_up(self, course: Course, created: dict[str, str], failed: Document | None) -> None:
         """Say exactly what is left in the cloud, and what would take it away."""

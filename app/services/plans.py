@@ -168,7 +168,7 @@ def _departure_scope(
     joined = {(each.place, each.instance_id) for each in effects if isinstance(each, Joined)}
     return Scope(
         optional_instances=scope.instances | joined,
-        optional_groups=scope.groups | scope.optional_groups | groups,
+        optional_groups=scope.groups | scope.peers | groups,
         addresses=scope.addresses,
         regions=scope.regions,
         known=known_from(known),

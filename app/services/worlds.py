@@ -44,7 +44,8 @@ class Known:
 class Scope:
     """What to read: instances and groups that must exist, others that may, and addresses.
 
-    `counted` are places of which the number of groups is wanted. Without neighbours only
+    `peers` are groups that must exist if their account is registered. `counted` are places
+    of which the number of groups is wanted. Without neighbours only
     what guards the instances themselves is read.
     """
 
@@ -52,6 +53,7 @@ class Scope:
     groups: frozenset[GroupAt] = frozenset()
     optional_instances: frozenset[InstanceAt] = frozenset()
     optional_groups: frozenset[GroupAt] = frozenset()
+    peers: frozenset[GroupAt] = frozenset()
     addresses: frozenset[Block] = frozenset()
     regions: frozenset[str] = frozenset()
     counted: frozenset[Place] = frozenset()
@@ -75,7 +77,7 @@ def scope_of(intent: Intent, known: Document | None = None) -> Scope:
     return Scope(
         instances=frozenset((side.place, each) for side in sides for each in side.instance_ids),
         groups=frozenset(groups),
-        optional_groups=frozenset(peers),
+        peers=frozenset(peers),
         addresses=frozenset(single),
         regions=frozenset({intent.target.place.region_id}),
         counted=frozenset({intent.target.place}) if dedicated else frozenset(),
@@ -144,6 +146,7 @@ class _Reading:
     counts: dict[Place, int] = field(default_factory=dict)
 
     def read(self, scope: Scope) -> World:
+        scope = self._with_peers(scope)
         self._first_round(scope)
         self._check_found(scope)
         self._run(self._address_calls(scope))
@@ -166,6 +169,14 @@ class _Reading:
             raise errors[0]
 
     # --- rounds ---
+
+    def _with_peers(self, scope: Scope) -> Scope:
+        """Groups of a registered account must exist; those of others are unknown."""
+        open_peers = frozenset(each for each in scope.peers if each[0] in self.places)
+        self.unread |= {
+            GroupRef(group_id, place.account_id) for place, group_id in scope.peers - open_peers
+        }
+        return replace(scope, groups=scope.groups | open_peers)
 
     def _first_round(self, scope: Scope) -> None:
         calls: list[Callable[[], None]] = []
