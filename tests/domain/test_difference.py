@@ -192,3 +192,22 @@ def test_a_rule_of_the_egress_direction_changes_what_leaves() -> None:
     found = made(BASE.after(open_in), drop)
     assert drop.direction is Direction.EGRESS
     assert told(found.lost) == [("i-a", "i-b", EVERYTHING)]
+
+
+def test_joining_a_group_opens_what_rules_elsewhere_give_to_its_members() -> None:
+    base = world(
+        groups=[group(), group(group_id="sg-2", inner_access="drop"), group(group_id="sg-3")],
+        instances=[A, B],
+    )
+    before = base.after(authorize(rule(ports="22", peer="sg-3")))
+    assert told(made(before, Join(place(), "sg-3", "i-a")).gained) == [("i-a", "i-b", TCP_22)]
+
+
+def test_leaving_a_group_nobody_could_read_settles_what_was_unknown() -> None:
+    a = instance(instance_id="i-a", addresses=["10.0.0.1"], groups=["sg-1", "sg-lost"])
+    base = world(groups=[group(), group(group_id="sg-2")], instances=[a, B])
+    before = base.after(authorize(rule(protocol="all", peer="10.0.0.1/32")))
+    found = made(before, Leave(place(), "sg-lost", "i-a"))
+    assert ("i-a", "i-b", EVERYTHING) in told(found.gained)
+    assert not any(each.certain for each in found.gained.items)
+    assert ("i-b", "i-a", EVERYTHING) in told(found.lost)

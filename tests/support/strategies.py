@@ -21,6 +21,18 @@ BLOCKS = (
     "::/0",
     "fd00::1/128",
 )
+PROTOCOLS = ("tcp", "tcp", "tcp", "all", "all", "udp", "icmp", "icmpv6", "gre", "other")
+PEERS = (
+    "0.0.0.0/0",
+    "10.0.0.0/24",
+    "::/0",
+    *GROUPS,
+    *GROUPS,
+    *BLOCKS,
+    "sg-far",
+    "pl-known",
+    "pl-lost",
+)
 PORTS = ("", "22", "20/30", "22/22", "30/40", "1/65535")
 EDGES = (1, 19, 20, 22, 23, 30, 31, 65535)
 SOURCE_EDGES = (1, 30, 41, 65535)
@@ -31,30 +43,30 @@ ADDRESSES = {
 }
 """Bare addresses in and beside the blocks, none of them of an interface."""
 
-families = st.sampled_from(AddressFamily)
-planes = st.sampled_from(NicType)
+families = st.sampled_from([AddressFamily.IPV4] * 3 + [AddressFamily.IPV6])
+planes = st.sampled_from([NicType.INTRANET] * 3 + [NicType.INTERNET])
 
 
 @st.composite
 def rules(draw: st.DrawFn, *, rule_id: str = "sgr-1") -> HeldRule:
-    protocol = draw(st.sampled_from(["tcp", "tcp", "udp", "all", "icmp", "icmpv6", "gre", "other"]))
+    protocol = draw(st.sampled_from(PROTOCOLS))
     numbered = protocol in {"tcp", "udp"}
-    peer = draw(st.sampled_from([*BLOCKS, *GROUPS, "sg-far", "pl-known", "pl-lost"]))
-    own = draw(st.sampled_from([None, None, "10.0.0.1/32", "10.0.0.0/24", "fd00::/16"]))
+    peer = draw(st.sampled_from(PEERS))
+    own = draw(st.sampled_from([None] * 5 + ["10.0.0.1/32", "10.0.0.0/24", "fd00::/16"]))
     if own is not None and peer[:3] not in {"sg-", "pl-"} and (":" in own) != (":" in peer):
         own = None
     return rule(
         rule_id=rule_id,
         direction=draw(st.sampled_from(["ingress", "egress"])),
         protocol=protocol,
-        ports=draw(st.sampled_from([*PORTS, None])) if numbered else "",
+        ports=draw(st.sampled_from([*PORTS, "", "", None])) if numbered else "",
         peer=peer,
         peer_account=OTHER_ACCOUNT if peer == "sg-far" else ACCOUNT,
         policy=draw(st.sampled_from(["accept", "accept", "drop"])),
         priority=draw(st.sampled_from([1, 2, 100])),
         nic_type=draw(st.sampled_from(["intranet", "intranet", "internet"])),
         own=own,
-        source_ports=draw(st.sampled_from(["", "", "30/40"])) if numbered else "",
+        source_ports=draw(st.sampled_from(["", "", "", "30/40"])) if numbered else "",
     )
 
 
@@ -80,12 +92,12 @@ def worlds(draw: st.DrawFn, *, all_read: bool = False) -> World:
 
 @st.composite
 def _groups(draw: st.DrawFn, group_id: str, vpc_id: str | None, kind: GroupKind) -> Group:
-    count = draw(st.integers(0, 4))
+    count = draw(st.integers(0, 6))
     return group(
         group_id=group_id,
         vpc_id=vpc_id,
         kind=kind,
-        inner_access=draw(st.sampled_from(["drop", "accept"])),
+        inner_access=draw(st.sampled_from(["drop", "drop", "drop", "accept"])),
         rules=[draw(rules(rule_id=f"sgr-{group_id}-{number}")) for number in range(count)],
     )
 
@@ -128,7 +140,8 @@ def changed(draw: st.DrawFn, before: World) -> World:
     kept = [held for held in old.rules if draw(st.booleans())]
     new = replace(old, rules=(*kept, *fresh))
     if old.kind is GroupKind.BASIC:
-        new = replace(new, inner_access=draw(st.sampled_from(Policy)))
+        access = draw(st.sampled_from([Policy.DROP, Policy.DROP, Policy.ACCEPT]))
+        new = replace(new, inner_access=access)
     instances = dict(before.instances)
     if draw(st.booleans()):
         moved = instances["i-0"]
