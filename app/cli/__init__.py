@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, demo, migrate, openapi, serve, simulator
+from app.cli import accounts, demo, migrate, openapi, serve, settings, simulator
 
 main = typer.Typer(
     name="intercom",
@@ -16,4 +16,5 @@ main.command("simulator")(simulator.simulator)
 main.command("demo")(demo.demo)
 main.command("migrate")(migrate.migrate)
 main.command("openapi")(openapi.openapi)
+main.command("settings")(settings.settings)
 main.add_typer(accounts.accounts, name="accounts")
