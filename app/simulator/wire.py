@@ -6,9 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
+
+_FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document may hold."""
 
 
 def parse_form(text: str) -> dict[str, str]:
@@ -65,5 +69,5 @@ def _element(name: str, value: object) -> Iterator[str]:
     elif isinstance(value, bool):
         yield "true" if value else "false"
     else:
-        yield escape(str(value))
+        yield escape(_FORBIDDEN.sub("\ufffd", str(value)))
     yield f"</{name}>"

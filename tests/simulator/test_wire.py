@@ -39,12 +39,12 @@ def test_empty_values_are_kept_when_parameters_are_read() -> None:
 
 
 def test_lists_become_repeated_elements_in_xml() -> None:
-    body = {"RequestId": "R", "Regions": {"Region": [{"Id": "a<b"}, {"Ok": True}]}, "Empty": ""}
+    body = {"RequestId": "R", "Regions": {"Region": [{"Id": "a<b"}, {"Ok": True}]}, "Empty": "\x01"}
     assert (
         wire.to_xml("DescribeRegionsResponse", body)
         .decode()
         .endswith(
             "<DescribeRegionsResponse><RequestId>R</RequestId><Regions><Region><Id>a&lt;b</Id></Region>"
-            "<Region><Ok>true</Ok></Region></Regions><Empty></Empty></DescribeRegionsResponse>"
+            "<Region><Ok>true</Ok></Region></Regions><Empty>\ufffd</Empty></DescribeRegionsResponse>"
         )
     )
