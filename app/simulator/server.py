@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.simulator.control import PREFIX, control
 from app.simulator.demo import demo_estate
-from app.simulator.dispatcher import Dispatcher, Reply, Steps
+from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
 from app.simulator.errors import ReplyLostError
 from app.simulator.faults import Hold
 from app.simulator.wire import parse_form, to_json
@@ -37,6 +37,14 @@ class Application:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        self._waiting: set[asyncio.Event] = set()
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Hang up on all calls that wait for something, because the server ends."""
+        self._is_ending = True
+        for going_on in self._waiting:
+            going_on.set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or close its connection without an answer."""
@@ -64,7 +72,32 @@ class Application:
         parameters = parse_form(scope["query_string"].decode("latin-1"))
         if body:
             parameters.update(parse_form(body.decode("utf-8", "replace")))
-        return await _drive(self._dispatcher.steps(scope["method"], parameters, headers))
+        return await self._drive(self._dispatcher.steps(scope["method"], parameters, headers))
+
+    async def _drive(self, steps: Steps) -> Reply:
+        while True:
+            try:
+                wait = next(steps)
+            except StopIteration as stop:
+                reply: Reply = stop.value
+                return reply
+            await self._wait(wait)
+
+    async def _wait(self, wait: Wait) -> None:
+        """Wait for what a call waits for, while other calls go on."""
+        going_on = asyncio.Event()
+        self._waiting.add(going_on)
+        try:
+            if isinstance(wait, Hold):
+                wait.released.then(_setter(going_on))
+                await going_on.wait()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(going_on.wait(), wait.seconds)
+        finally:
+            self._waiting.discard(going_on)
+        if self._is_ending:
+            raise ReplyLostError("the server ends")
 
     async def _control(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _read(receive, limit=None) or b""
@@ -73,30 +106,15 @@ class Application:
         await _send(send, status, payload, "application/json")
 
 
-async def _drive(steps: Steps) -> Reply:
-    """Wait for what a call waits for, while other calls go on."""
-    while True:
-        try:
-            wait = next(steps)
-        except StopIteration as stop:
-            reply: Reply = stop.value
-            return reply
-        if isinstance(wait, Hold):
-            await _released(wait)
-        else:
-            await asyncio.sleep(wait.seconds)
-
-
-async def _released(hold: Hold) -> None:
+def _setter(event: asyncio.Event) -> Callable[[], None]:
+    """Return what sets the event from any thread."""
     loop = asyncio.get_running_loop()
-    released = asyncio.Event()
 
-    def release() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the call
-            loop.call_soon_threadsafe(released.set)
+    def set_event() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the call with it
+            loop.call_soon_threadsafe(event.set)
 
-    hold.released.then(release)
-    await released.wait()
+    return set_event
 
 
 async def _read(receive: Receive, *, limit: int | None) -> bytes | None:
@@ -141,13 +159,23 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready, and takes SIGTERM for a good end."""
 
-    def __init__(self, config: uvicorn.Config, when_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        when_ready: Callable[[], None],
+        when_ending: Callable[[], None],
+    ) -> None:
         super().__init__(config)
         self._when_ready = when_ready
+        self._when_ending = when_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._when_ending()
+        await super().shutdown(sockets=sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
         """Stop; the signal is not raised again, so that the process ends with 0."""
@@ -155,8 +183,9 @@ class _Server(uvicorn.Server):
 
 
 def _server(dispatcher: Dispatcher, when_ready: Callable[[], None]) -> _Server:
+    application = Application(dispatcher)
     config = uvicorn.Config(
-        Application(dispatcher),
+        application,
         http=_Protocol,
         ws="none",
         lifespan="off",
@@ -166,7 +195,7 @@ def _server(dispatcher: Dispatcher, when_ready: Callable[[], None]) -> _Server:
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=1,
     )
-    return _Server(config, when_ready)
+    return _Server(config, when_ready, application.end)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -229,6 +258,5 @@ def running(
                 raise RuntimeError("the simulator did not start")
             yield Running(url, url.removeprefix("http://"), dispatcher)
         finally:
-            dispatcher.faults.clear()
             server.should_exit = True
             thread.join(timeout=10)

@@ -447,6 +447,8 @@ def test_revoke_spells_some_refusals_in_its_own_way(cloud: Cloud) -> None:
     call = {"SecurityGroupId": "sg-classic", **INTRANET}
     refused = cloud.refusal("RevokeSecurityGroup", **call | {"PortRange": "9/1"})
     assert refused == (400, "InvalidIpPortRange.Malformed")
+    nothing = {"SourceCidrIp": ""}
+    assert cloud.refusal("RevokeSecurityGroup", **call | nothing) == (400, "MissingParameter")
     peer = {"SourceGroupId": "sg-peer", "NicType": "internet", "SourceCidrIp": ""}
     assert cloud.refusal("RevokeSecurityGroup", **call | peer) == (403, "InvalidNicType.Mismatch")
 

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -341,7 +342,8 @@ def test_packets_are_judged_over_http(control: httpx.Client) -> None:
 # ---- a process of its own
 
 
-def test_serve_prints_its_address_and_ends_well_on_sigterm() -> None:
+@contextmanager
+def served() -> Iterator[tuple["subprocess.Popen[str]", str]]:
     program = "from app.simulator.server import serve; serve(port=0)"
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -350,11 +352,38 @@ def test_serve_prints_its_address_and_ends_well_on_sigterm() -> None:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("simulator ready at http://127.0.0.1:")
-            url = line.split()[-1]
-            with httpx.Client(base_url=url, trust_env=False) as client:
-                assert client.get("/_simulator/estate").json() == demo_estate()
-                process.send_signal(signal.SIGTERM)
-                out, err = process.communicate(timeout=20)
+            yield process, line.split()[-1]
         finally:
             process.kill()
-    assert (process.returncode, out, err) == (0, "", "")
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    return process.returncode, out, err
+
+
+def test_serve_prints_its_address_and_ends_well_on_sigterm() -> None:
+    with served() as (process, url), httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.get("/_simulator/estate").json() == demo_estate()
+        assert ended(process) == (0, "", "")
+
+
+def test_the_end_of_the_server_hangs_up_on_held_calls() -> None:
+    with served() as (process, url), httpx.Client(base_url=url, trust_env=False) as client:
+        client.put("/_simulator/faults", json=[{"kind": "hold"}]).raise_for_status()
+        lost: list[Exception] = []
+
+        def call_and_lose() -> None:
+            try:
+                httpx.post(f"{url}/?{form(signed('POST', 'DescribeRegions'))}", trust_env=False)
+            except httpx.TransportError as error:
+                lost.append(error)
+
+        held = threading.Thread(target=call_and_lose)
+        held.start()
+        while not client.get("/_simulator/calls").json()["items"]:
+            time.sleep(0.001)
+        assert ended(process) == (0, "", "")
+        held.join(timeout=10)
+        assert isinstance(lost[0], httpx.RemoteProtocolError)

@@ -221,9 +221,8 @@ def _peer(
     elif f"{far}PrefixListId" in fields:
         peer = _prefix_list_peer(reading, fields[f"{far}PrefixListId"], family)
     else:
-        raise ApiError(
-            f"MissingParameter.{far}", 400, f"The parameter of the {far.lower()} is missing."
-        )
+        code = "MissingParameter" if reading.is_revoke else f"MissingParameter.{far}"
+        raise ApiError(code, 400, f"The parameter of the {far.lower()} is missing.")
     return {**blocks, **peer}
 
 
