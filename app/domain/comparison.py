@@ -12,7 +12,7 @@ from app.domain.crowds import Crowd, Standing, Survey
 from app.domain.guards import NOT_JUDGED, UNREADABLE, Guard, Side, Unguarded, bits
 from app.domain.matching import Match
 from app.domain.routes import has_route
-from app.domain.rules import NicType, Policy
+from app.domain.rules import NicType, Policy, PortRange, Protocol, Rule
 from app.domain.shifts import Passage, Shift, shifts
 from app.domain.wishes import Wish
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
@@ -65,6 +65,9 @@ class _Rules(NamedTuple):
     unread: bool
 
 
+_Told: TypeAlias = tuple[int, Policy, Protocol, PortRange | None, PortRange, bool]
+"""All that a guard knows of a rule, once it matches both ends."""
+
 _SideKey: TypeAlias = _Rules | Unguarded
 
 
@@ -88,6 +91,7 @@ class Comparison:
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
         self._guards: dict[_Rules, Guard] = {}
+        self._alike: dict[Hashable, Guard] = {}
         self._shifts: dict[Hashable, tuple[Shift, ...]] = {}
         self._blocks: dict[Stretch, tuple[Block, ...]] = {}
         self._known: list[int] = []
@@ -176,16 +180,17 @@ class Comparison:
         if not has_route(source.example, target.example, survey.plane, survey.family):
             return NOTHING
         wish = survey.wishes.between(source.names, target.names)
-        return self._shifts_of(before, after, perhaps, wish), wish.at_all
+        changed = self._shifts_of(self._passage(before), self._passage(after), perhaps, wish)
+        return changed, wish.at_all
 
     def _shifts_of(
-        self, before: _Way, after: _Way, perhaps: bool | None, wish: Wish
+        self, before: Passage, after: Passage, perhaps: bool | None, wish: Wish
     ) -> tuple[Shift, ...]:
         key = (before, after, perhaps, wish.traffics)
         if key not in self._shifts:
             self._shifts[key] = shifts(
-                self._passage(before),
-                self._passage(after),
+                before,
+                after,
                 self._survey.family,
                 asked=wish.traffics,
                 perhaps_opens=perhaps,
@@ -216,14 +221,27 @@ class Comparison:
         if isinstance(key, Unguarded):
             return key
         if key not in self._guards:
-            positions = list(bits(key.surely | key.perhaps))
-            self._guards[key] = Guard(
-                [self._survey.rules[position] for position in positions],
-                [bool(key.surely >> position & 1) for position in positions],
-                key.default,
-                unread=key.unread,
-            )
+            self._guards[key] = self._guard(key)
         return self._guards[key]
+
+    def _guard(self, key: _Rules) -> Guard:
+        """Return one and the same guard for rules that differ in nothing but whom they name."""
+        rules = self._survey.rules
+        told: dict[_Told, Rule] = {}
+        for position in bits(key.surely | key.perhaps):
+            rule, surely = rules[position], bool(key.surely >> position & 1)
+            told.setdefault(_told(rule, surely=surely), rule)
+        alike = (tuple(told), key.default, key.unread)
+        if alike not in self._alike:
+            surely_each = [surely for *_, surely in told]
+            self._alike[alike] = Guard(
+                list(told.values()), surely_each, key.default, unread=key.unread
+            )
+        return self._alike[alike]
+
+
+def _told(rule: Rule, *, surely: bool) -> _Told:
+    return (rule.priority, rule.policy, rule.protocol, rule.ports, rule.source_ports, surely)
 
 
 def _egress(end: End, own: Standing, other: Standing) -> _SideKey:

@@ -133,7 +133,7 @@ def assert_told(told: Difference, flow: Flow, old: Outcome, new: Outcome, *, ask
         assert item.asked == asked
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data(), worlds(), planes, families)
 def test_the_difference_is_what_the_evaluator_says_before_and_after_and_nothing_more(
     data: st.DataObject, before: World, plane: NicType, family: AddressFamily
