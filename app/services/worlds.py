@@ -149,14 +149,14 @@ class _Reading:
         scope = self._with_peers(scope)
         self._first_round(scope)
         self._check_found(scope)
-        self._run(self._address_calls(scope))
         core = self._core(scope)
+        owners = self._address_calls(scope)
         if scope.with_neighbours:
-            self._run([*self._whole(core), *self._references(core), *self._lists()])
+            self._run([*self._whole(core), *self._references(core), *self._lists(), *owners])
             self._neighbours(core)
         elif scope.addresses:
-            self._run([*self._rules(core), *self._lists()])
-            self._run(self._whole(self._named(core)))
+            self._run([*self._rules(core), *self._lists(), *owners])
+            self._run(self._whole(self._named(core), must_exist=False))
         self._run([*self._rules(self._groups_of_instances()), *self._lists()])
         self._run([*self._lists(), *self._links()])
         return self._result()
