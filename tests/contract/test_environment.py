@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aliyunsdkecs.request.v20140526.DescribeInstancesRequest import DescribeInstancesRequest
+from aliyunsdksts.request.v20150401.AssumeRoleRequest import AssumeRoleRequest
 
 from app.adapters.ecs.clouds import SdkClouds, base_identity
 from app.adapters.ecs.environment import UnsafeEnvironmentError, refuse_environment
@@ -22,6 +23,7 @@ from tests.support.clouds import (
     BASE_KEY_ID,
     BASE_KEY_SECRET,
     REGION,
+    TickingClock,
     access,
     http_clouds,
 )
@@ -56,6 +58,14 @@ def test_any_other_environment_is_fine(environ: dict[str, str]) -> None:
     refuse_environment(environ)
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_keys_of_a_machine_do_not_pass_through_a_proxy(name: str) -> None:
+    environ = {name: "http://127.0.0.1:1"}
+    with pytest.raises(UnsafeEnvironmentError, match=name):
+        refuse_environment(environ, base_role_name="role")
+    refuse_environment(environ | {"NO_PROXY": "localhost,100.100.100.200"}, base_role_name="role")
+
+
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"])
 def test_no_proxy_comes_between_the_service_and_an_endpoint_of_ours(
     http_stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str
@@ -76,6 +86,53 @@ def test_a_call_for_another_host_is_not_sent(http_stage: Stage) -> None:
         request.set_endpoint(endpoint)
         with pytest.raises(NotSentError):
             client.do_action_with_exception(request)
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "host"),
+    [
+        (DescribeInstancesRequest, "https://ecs-cn-hangzhou.aliyuncs.com/?"),
+        (AssumeRoleRequest, "https://sts.cn-hangzhou.aliyuncs.com/?"),
+    ],
+)
+def test_without_endpoints_calls_are_bound_for_the_region_over_tls(
+    request_kind: type[Any], host: str
+) -> None:
+    transport = SdkTransport(ecs_endpoint=None, sts_endpoint=None, **TIMES)
+    keys = Keys(BASE, BASE_KEY_ID, BASE_KEY_SECRET)
+    stop = NowhereAdapter()
+    for scheme in ("http://", "https://"):
+        transport._client(REGION, keys).session.mount(scheme, stop)
+    with pytest.raises(NotSentError):
+        transport.send(request_kind(), region_id=REGION, identity=keys)
+    assert stop.urls[0].startswith(host)
+
+
+class NowhereAdapter:
+    """Takes calls, and sends none."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+
+    def send(self, request: Any, **_: object) -> None:
+        self.urls.append(request.url)
+        raise NotSentError("nothing leaves this test")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_role_of_the_machine_is_no_identity_for_an_endpoint_of_ours() -> None:
+    with pytest.raises(ValueError, match="access key"):
+        SdkClouds(
+            ecs_endpoint="127.0.0.1:1",
+            sts_endpoint="127.0.0.1:1",
+            base_access_key_id=None,
+            base_access_key_secret=None,
+            base_role_name="role",
+            access_of=lambda _: None,
+            clock=TickingClock(),
+        )
 
 
 def test_one_endpoint_alone_is_refused() -> None:

@@ -3,12 +3,19 @@
 import pytest
 
 from app.domain.addresses import Block
-from app.domain.errors import InvalidCursorError, TargetNotFoundError
+from app.domain.errors import CloudRefusedError, InvalidCursorError, TargetNotFoundError
 from app.domain.groups import GroupKind, GroupRef
-from app.domain.rules import Policy
+from app.domain.rules import NicType, Policy
 from app.ports.ecs import Ecs, InventoryFilter
 from tests.contract.conftest import Stage
-from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, estate, group_entry, instance_entry
+from tests.support.clouds import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    REGION,
+    estate,
+    group_entry,
+    instance_entry,
+)
 
 VPC = "vpc-1"
 
@@ -71,6 +78,14 @@ def test_a_group_carries_what_decides_about_traffic(ecs: Ecs) -> None:
     assert (enterprise.kind, enterprise.inner_access) == (GroupKind.ENTERPRISE, Policy.DROP)
     assert (managed.managed, managed.vpc_id) == (True, "vpc-1")
     assert (isolated.inner_access, isolated.vpc_id) == (Policy.DROP, None)
+
+
+def test_both_sides_of_a_classic_group_are_read_every_time(stage: Stage) -> None:
+    clouds = stage.clouds(workers=4)
+    first, second = (clouds.of(ACCOUNT, REGION).groups(["sg-wide-open"]) for _ in range(2))
+    assert first == second
+    assert [held.rule.nic_type for held in first[0].rules] == [NicType.INTERNET, NicType.INTRANET]
+    assert stage.count("DescribeSecurityGroupAttribute") == 4
 
 
 @pytest.mark.parametrize(("count", "calls"), [(500, 1), (1000, 1), (1001, 4)])
@@ -190,6 +205,34 @@ def test_references_go_out_in_tens(stage: Stage) -> None:
     stage.set(estate(groups=groups))
     assert len(stage.ecs().references([f"sg-{n:02}" for n in range(25)])) == 25
     assert stage.calls() == {"DescribeSecurityGroupReferences": 3}
+
+
+def test_a_full_answer_about_many_groups_is_asked_for_group_by_group(stage: Stage) -> None:
+    naming = [naming_entry(f"sg-a{n:02}", "sg-1") for n in range(60)]
+    naming += [naming_entry(f"sg-b{n:02}", "sg-2") for n in range(60)]
+    stage.set(estate(groups=[group_entry("sg-1"), group_entry("sg-2"), *naming]))
+    found = stage.ecs().references(["sg-1", "sg-2"])
+    assert [len(found[group_id]) for group_id in ("sg-1", "sg-2")] == [60, 60]
+
+
+def test_references_that_the_cloud_cuts_off_are_not_taken_for_all(stage: Stage) -> None:
+    naming = [naming_entry(f"sg-{n:03}", "sg-peer") for n in range(101)]
+    stage.set(estate(groups=[group_entry("sg-peer"), *naming]))
+    with pytest.raises(CloudRefusedError, match="all groups"):
+        stage.ecs().references(["sg-peer"])
+
+
+def naming_entry(group_id: str, peer_id: str) -> dict[str, object]:
+    named = permission(0) | {"SecurityGroupRuleId": f"sgr-{group_id}", "SourceGroupId": peer_id}
+    del named["SourceCidrIp"]
+    return group_entry(group_id, rules=[named])
+
+
+@pytest.mark.parametrize("code", ["InvalidPrefixListId.NotFound", "Forbidden.RAM", "NoPermission"])
+def test_a_prefix_list_that_may_not_be_read_is_not_there(stage: Stage, code: str) -> None:
+    match = {"action": "DescribePrefixListAttributes"}
+    stage.faults({"match": match, "kind": "error", "code": code, "status": 403})
+    assert stage.ecs().prefix_list("pl-offices") is None
 
 
 def test_a_prefix_list_is_read_or_not_there(ecs: Ecs) -> None:

@@ -51,6 +51,7 @@ class WiredClouds:
         self._access_of = access_of
         self._patience = patience
         self._together = Together(workers)
+        self._classic: set[str] = set()
         self._sts = Sts(
             transport,
             base=base,
@@ -77,7 +78,7 @@ class WiredClouds:
             region_id=region_id,
             patience=self._patience,
         )
-        return SdkEcs(calls, self._together)
+        return SdkEcs(calls, self._together, self._classic)
 
     def whoami(self, access: AccountAccess) -> str:
         return self._sessions.whoami(access)
@@ -113,7 +114,7 @@ class SdkClouds(WiredClouds):
         retry_total: timedelta = timedelta(seconds=20),
         retry_wait: timedelta = timedelta(milliseconds=200),
     ) -> None:
-        """Raise ValueError without a base identity, or with only one of the endpoints."""
+        """Raise ValueError without a base identity that fits, or with only one endpoint."""
         transport = SdkTransport(
             ecs_endpoint=ecs_endpoint,
             sts_endpoint=sts_endpoint,
@@ -122,9 +123,13 @@ class SdkClouds(WiredClouds):
             pool_size=pool_size,
             user_agent=USER_AGENT,
         )
+        base = base_identity(base_access_key_id, base_access_key_secret, base_role_name)
+        if ecs_endpoint is not None and isinstance(base, MachineRole):
+            # The SDK fetches the role's keys from an address of the real cloud.
+            raise ValueError("with endpoints the base identity is an access key")
         super().__init__(
             transport=transport,
-            base=base_identity(base_access_key_id, base_access_key_secret, base_role_name),
+            base=base,
             access_of=access_of,
             clock=clock,
             patience=Patience(retry_attempts, retry_total, retry_wait),
@@ -135,9 +140,9 @@ class SdkClouds(WiredClouds):
 class SdkEcs:
     """One account and region."""
 
-    def __init__(self, calls: Calls, together: Together) -> None:
+    def __init__(self, calls: Calls, together: Together, classic: set[str]) -> None:
         self._calls = calls
-        self._groups = GroupReads(calls, together)
+        self._groups = GroupReads(calls, together, classic)
         self._instances = InstanceReads(calls, together)
 
     def instances(self, instance_ids: Sequence[str]) -> tuple[Instance, ...]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -26,7 +27,7 @@ from app.adapters.ecs.groups import (
     GROUPS,
     PERMISSIONS,
     Attribute,
-    inner_access,
+    attribute,
     summary,
     whole_group,
 )
@@ -55,24 +56,26 @@ class GroupReads:
 
     calls: Calls
     together: Together
+    classic: set[str]
+    """Ids of groups that were seen in the classic network, which they never leave."""
 
     def groups(self, group_ids: Sequence[str]) -> tuple[Group, ...]:
-        """Read groups in two overlapping round trips; in the order asked for.
+        """Read groups in one round trip, or two where a group turns out to be a classic one.
 
-        A group is only there when both actions show it: one that was just created or deleted
-        is not yet, or no longer, to be relied upon.
+        In the order asked for. A group is only there when both actions show it: one that was
+        just created or deleted is not yet, or no longer, to be relied upon.
         """
         ids = list(dict.fromkeys(group_ids))
         listings = [self.together.start(self._listed, part) for part in batches(ids, IDS_A_CALL)]
-        details = [self.together.start(self._attribute, group_id) for group_id in ids]
+        attributes = self._attributes(ids)
         listed = {key: item for part in results(listings) for key, item in part.items()}
-        read = []
+        place = self.calls.place
         with self.calls.understanding("DescribeSecurityGroupAttribute"):
-            for group_id, attribute in zip(ids, results(details), strict=True):
-                if attribute is not None and group_id in listed:
-                    fields = listed[group_id]
-                    read.append(whole_group(fields, attribute, place=self.calls.place))
-        return tuple(read)
+            return tuple(
+                whole_group(listed[group_id], found, place=place)
+                for group_id, found in attributes.items()
+                if group_id in listed
+            )
 
     def _listed(self, group_ids: list[str]) -> Mapping[str, Item]:
         def page(token: str | None) -> Reply:
@@ -87,20 +90,34 @@ class GroupReads:
             _, found = settled(page, GROUPS, same=_group_id)
             return {item["SecurityGroupId"]: item for item in found}
 
-    def _attribute(self, group_id: str) -> Attribute | None:
-        """Read inner access policy and rules: one side in a VPC, both in the classic network."""
-        try:
-            first, permissions = self._side(group_id, NicType.INTRANET)
-            if not first.get("VpcId"):
-                permissions = permissions + self._side(group_id, NicType.INTERNET)[1]
-        except CloudNotFoundError as error:
-            if not _is_code(error, NO_SUCH_GROUP):
-                raise
-            return None
-        with self.calls.understanding("DescribeSecurityGroupAttribute"):
-            return Attribute(inner_access(dict(first)), permissions)
+    def _attributes(self, ids: Sequence[str]) -> Mapping[str, Attribute]:
+        """Read inner access policy and rules: one side in a VPC, both in the classic network.
 
-    def _side(self, group_id: str, nic_type: NicType) -> tuple[Reply, list[Item]]:
+        The second side is asked for at once where the group is known to be classic.
+        """
+        intranet = {key: self._start(key, NicType.INTRANET) for key in ids}
+        early = {key: self._start(key, NicType.INTERNET) for key in ids if key in self.classic}
+        sides = {key: side for key in ids if (side := intranet[key].result()) is not None}
+        classic = [key for key, side in sides.items() if not side.in_vpc]
+        self.classic.update(classic)
+        internet = {
+            key: early[key] if key in early else self._start(key, NicType.INTERNET)
+            for key in classic
+        }
+        for key, future in internet.items():
+            other = future.result()
+            if other is None:
+                del sides[key]
+            else:
+                sides[key] = sides[key].beside(other)
+        return sides
+
+    def _start(self, group_id: str, nic_type: NicType) -> "Future[Attribute | None]":
+        return self.together.start(self._side, group_id, nic_type)
+
+    def _side(self, group_id: str, nic_type: NicType) -> Attribute | None:
+        """Read inner access policy and the rules of one side; None if there is no such group."""
+
         def page(token: str | None) -> Reply:
             fields = {
                 "SecurityGroupId": group_id,
@@ -111,8 +128,13 @@ class GroupReads:
             }
             return self.calls.read(build(DescribeSecurityGroupAttributeRequest, fields))
 
-        with self.calls.understanding("DescribeSecurityGroupAttribute"):
-            return settled(page, PERMISSIONS, same=_whole)
+        try:
+            with self.calls.understanding("DescribeSecurityGroupAttribute"):
+                return attribute(*settled(page, PERMISSIONS, same=_whole))
+        except CloudNotFoundError as error:
+            if not _is_code(error, NO_SUCH_GROUP):
+                raise
+            return None
 
     def references(self, group_ids: Sequence[str]) -> Mapping[str, frozenset[GroupRef]]:
         """Read who names the groups; a group that does not exist is left out."""
@@ -141,7 +163,7 @@ class GroupReads:
         if len(group_ids) > 1:
             alone = [self._references([group_id]) for group_id in group_ids]
             return {key: refs for answer in alone for key, refs in answer.items()}
-        if self._attribute(group_ids[0]) is None:
+        if self._side(group_ids[0], NicType.INTRANET) is None:
             return {}
         raise CloudRefusedError(
             f"the cloud does not list all groups that name {group_ids[0]}",

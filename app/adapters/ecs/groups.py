@@ -4,11 +4,12 @@ Source: ECS API, DescribeSecurityGroups and DescribeSecurityGroupAttribute.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from app.adapters.ecs.paging import Item
 from app.adapters.ecs.permissions import held_rule
+from app.adapters.ecs.transport import Reply
 from app.domain.groups import Group, GroupKind, Place
 from app.domain.rules import Policy
 from app.ports.ecs import GroupSummary
@@ -19,14 +20,21 @@ PERMISSIONS = ("Permissions", "Permission")
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """What DescribeSecurityGroupAttribute says of a group: all pages, all NIC types."""
+    """What DescribeSecurityGroupAttribute says of a group: all pages, of one side or of both."""
 
+    in_vpc: bool
     inner_access: Policy
     permissions: Sequence[Item]
 
+    def beside(self, other: "Attribute") -> "Attribute":
+        """Return both sides of a classic group together."""
+        return replace(self, permissions=[*self.permissions, *other.permissions])
 
-def inner_access(fields: Item) -> Policy:
-    return Policy((fields.get("InnerAccessPolicy") or "accept").lower())
+
+def attribute(fields: Reply, permissions: Sequence[Item]) -> Attribute:
+    """Read one side from its first page, and from the permissions of all pages."""
+    policy = Policy((fields.get("InnerAccessPolicy") or "accept").lower())
+    return Attribute(bool(fields.get("VpcId")), policy, permissions)
 
 
 def listed_group(fields: Item, *, place: Place) -> Group:
@@ -43,20 +51,12 @@ def listed_group(fields: Item, *, place: Place) -> Group:
     )
 
 
-def whole_group(fields: Item, attribute: Attribute, *, place: Place) -> Group:
+def whole_group(fields: Item, found: Attribute, *, place: Place) -> Group:
     """Join what the two actions say of one group."""
+    held = [held_rule(item, account_id=place.account_id) for item in found.permissions]
+    rules = tuple(sorted(held, key=attrgetter("rule_id")))
     listed = listed_group(fields, place=place)
-    held = [held_rule(item, account_id=place.account_id) for item in attribute.permissions]
-    return Group(
-        group_id=listed.group_id,
-        place=place,
-        name=listed.name,
-        vpc_id=listed.vpc_id,
-        kind=listed.kind,
-        inner_access=attribute.inner_access,
-        managed=listed.managed,
-        rules=tuple(sorted(held, key=attrgetter("rule_id"))),
-    )
+    return replace(listed, inner_access=found.inner_access, rules=rules)
 
 
 def summary(fields: Item, *, place: Place) -> GroupSummary:

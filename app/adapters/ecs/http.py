@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aliyunsdkcore.acs_exception.exceptions import ClientException, ServerException
 from aliyunsdkcore.auth.credentials import EcsRamRoleCredential, StsTokenCredential
 from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.http.protocol_type import HTTPS
 from aliyunsdkcore.vendored.requests.adapters import HTTPAdapter
 from aliyunsdkcore.vendored.requests.exceptions import ConnectionError as ConnectionFailure
 from aliyunsdkcore.vendored.requests.exceptions import ConnectTimeout
@@ -75,7 +76,7 @@ class SdkTransport:
     def _prepare(self, request: SdkRequest) -> None:
         request.set_connect_timeout(self._connect_seconds)
         request.set_read_timeout(self._read_seconds)
-        request.set_protocol_type("https")
+        request.set_protocol_type(HTTPS)
         if self._endpoints:
             request.set_endpoint(self._endpoints[request.get_product().lower()])
 
