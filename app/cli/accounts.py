@@ -28,9 +28,9 @@ def call(url: str, verb: str, path: str, body: dict[str, Any] | None = None) -> 
         )
     except httpx.HTTPError as error:
         raise fail(f"{url} does not answer: {error}") from None
-    content = answer.json() if answer.content else None
+    content: Any = answer.json() if answer.content else None
     if answer.is_error:
-        raise fail(f"{content['title']}: {content['detail']}")
+        raise fail(f"{content['title']}: {content.get('detail', content['code'])}")
     return content
 
 

@@ -28,7 +28,7 @@ def load_settings() -> "Settings":
 
     try:
         # The environment supplies the one field that has no default.
-        return Settings()  # type: ignore[call-arg]
+        return Settings()
     except ValidationError as error:
         for line in _complaints(error):
             typer.echo(f"intercom: {line}", err=True)

@@ -15,9 +15,11 @@ def openapi(
     check: Annotated[bool, typer.Option(help="Compare with openapi.json, write nothing.")] = False,
 ) -> None:
     """Print the OpenAPI document, write it, or check that the committed one is it."""
-    from app.main import openapi_text
+    from app.api.openapi import openapi_text
+    from app.cli.version import version
+    from app.main import bare_app
 
-    text = openapi_text()
+    text = openapi_text(bare_app(version()))
     if check:
         if not COMMITTED.exists() or COMMITTED.read_text("utf-8") != text:
             raise fail("openapi.json is not what the code says; run `make openapi`")

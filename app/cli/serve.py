@@ -97,7 +97,8 @@ def run(
     when_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; say so in one line as soon as requests are answered."""
-    from app.main import create
+    from app.cli.version import version
+    from app.main import create_app
 
     address = address_of(listener)
 
@@ -108,7 +109,16 @@ def run(
         else:
             when_ready(address)
 
-    server = _server(create(service.house, settings), ready)
+    key = settings.administrator_key
+    app = create_app(
+        service.house,
+        api_key=key,
+        docs_key=key if settings.is_simulated else None,
+        allowed_hosts=settings.allowed_hosts,
+        body_limit_bytes=settings.body_limit_bytes,
+        version=version(),
+    )
+    server = _server(app, ready)
     server.run(sockets=[listener])
 
 

@@ -17,8 +17,8 @@ def simulator(
     ] = None,
 ) -> None:
     """Answer as ECS and STS do, for any client that speaks their protocol."""
-    from app.simulator.server import serve
     from app.simulator.errors import EstateError
+    from app.simulator.server import serve
 
     try:
         ground_truth = None if estate is None else json.loads(estate.read_text("utf-8"))

@@ -137,7 +137,7 @@ class Story:
         for backup_id in operation["backup_ids"]:
             backup = self.call("GET", f"/v1/backups/{backup_id}")
             self.say(
-                f"  backup {backup_id} of {backup['security_group_id']}, "
+                f"  backup {backup_id} of {backup['group_id']}, "
                 f"sha256 {backup['sha256'][:16]}…"
             )
 

@@ -13,7 +13,7 @@ from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Tra
 from app.domain.groups import Place
 from app.domain.plan_documents import verdict_document
 from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
-from app.domain.world import AddressEnd, End, InterfaceEnd, World, addresses_of
+from app.domain.world import End, InterfaceEnd, World, addresses_of
 from app.ports.clock import Clock
 from app.services.accounts import Directory
 from app.services.worlds import Scope, Worlds
@@ -28,6 +28,12 @@ class Question:
     traffic: Traffic
     plane: NicType
     family: AddressFamily
+
+
+OTHER_PLANE = {
+    NicType.INTRANET: NicType.INTERNET,
+    NicType.INTERNET: NicType.INTRANET,
+}
 
 
 class ReachabilityService:
@@ -107,8 +113,12 @@ def _answer(world: World, question: Question) -> Verdict:
 def _end(world: World, question: Question, end: Document) -> End | None:
     """The primary interface's address on the asked side; None where it has none."""
     if "address" in end:
-        found = world.end_at(question.plane, Block.parse_address(end["address"]))
-        return found if isinstance(found, InterfaceEnd) else AddressEnd(found.block)
+        block = Block.parse_address(end["address"])
+        elsewhere = world.end_at(OTHER_PLANE[question.plane], block)
+        found = world.end_at(question.plane, block)
+        if isinstance(elsewhere, InterfaceEnd) and not isinstance(found, InterfaceEnd):
+            return None  # an instance's address, but of its other side
+        return found
     instance = world.instances[end["instance_id"]]
     for block in addresses_of(instance.primary, question.plane, question.family):
         return InterfaceEnd(instance, instance.primary, block)
