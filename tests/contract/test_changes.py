@@ -187,6 +187,14 @@ def test_the_owner_is_sent_for_foreign_groups_only_and_the_side_always(
     assert {sent["Permissions.1.NicType"], sent["Permissions.2.NicType"]} == {"intranet"}
 
 
+def test_a_change_is_made_in_its_own_place_only(ecs: Ecs, stage: Stage) -> None:
+    stage.forget()
+    for place in (Place(OTHER_ACCOUNT, REGION), Place(ACCOUNT, "cn-beijing")):
+        with pytest.raises(ValueError, match="cannot be made"):
+            ecs.perform(DeleteGroup(place, "sg-1"), token="t-1")
+    assert stage.calls() == {}
+
+
 def test_the_same_token_makes_one_group(ecs: Ecs) -> None:
     change = CreateGroup(HERE, "sg-new", "made-by-test", None, "made by a test")
     first, second = (ecs.perform(change, token="t-create") for _ in range(2))

@@ -61,7 +61,14 @@ DONE: Mapping[type[Change], frozenset[str]] = MappingProxyType(
 
 
 def perform(calls: Calls, change: Change, *, token: str) -> Performed:
-    """Make one change, once."""
+    """Make one change, once.
+
+    Raises:
+        ValueError: it belongs to another place, whose ids could be taken for ones of this place.
+    """
+    if change.place != calls.place:
+        msg = f"a change in {change.place} cannot be made in {calls.place}"
+        raise ValueError(msg)
     request = request_for(change, token=token)
     try:
         reply = calls.change(request)
