@@ -85,11 +85,13 @@ def tell(story: Story) -> None:
     if story.verdict("Before", FLOW) != "blocked":
         raise fail("the flow is open before anything was done")
     story.plan(REQUEST)
+    before = story.walk(FLOW)
     made = story.call("POST", "/v1/connections", REQUEST)
     made = _followed(story, made, "Connect")
     if story.verdict("After", FLOW) != "reachable":
         raise fail("the flow is not open afterwards")
     story.second_opinion(FLOW)
+    story.prove(before, story.walk(FLOW))
     story.backups(made)
     gone = story.call("DELETE", f"/v1/connections/{made['connection_id']}")
     _followed(story, gone, "Disconnect")

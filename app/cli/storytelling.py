@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
@@ -20,6 +22,7 @@ ACCOUNTS = {"1000000000000001": "shop", "1000000000000002": "data"}
 COLOURS = {"blocked": "red", "reachable": "green", "unknown": "yellow"}
 
 Document = dict[str, Any]
+Packet = tuple[str, str, str, int | None]
 
 
 class Story:
@@ -28,7 +31,10 @@ class Story:
     def __init__(self, cloud: str, url: str) -> None:
         self._cloud = cloud
         self._url = url
-        self._console = Console(highlight=False, soft_wrap=True)
+        live = sys.stdout.isatty()
+        self._console = Console(highlight=False, soft_wrap=True, width=None if live else 200)
+        self._box = box.ROUNDED if live else None
+        self._gained: set[tuple[str, str]] = set()
 
     def call(self, verb: str, path: str, body: Document | None = None) -> Document:
         answer: Document = call(self._url, verb, path, body)
@@ -70,7 +76,7 @@ class Story:
         """Show what a connect request would do; nothing is changed by that."""
         plan = self.call("POST", "/v1/plans", {"kind": "connect", "connection": request})
         self.say(f"\n[bold]Plan[/] {plan['id']}")
-        table = Table("change", "where", "what", "why")
+        table = Table("change", "where", "what", "why", box=self._box)
         for change in plan["changes"]:
             for rule in change.get("rules") or [None]:
                 table.add_row(
@@ -85,6 +91,7 @@ class Story:
             f"opens {gained['pairs']} pair(s), {plan['extra_pairs']} of them not asked for; "
             f"closes {plan['lost']['pairs']}; {plan['calls']} calls of the cloud"
         )
+        self._gained = {(_end(each["source"]), _end(each["target"])) for each in gained["items"]}
         for item in gained["items"]:
             asked = "asked for" if item["asked"] else "extra"
             self.say(
@@ -113,7 +120,7 @@ class Story:
 
     def steps(self, operation: Document) -> None:
         """Show the recorded steps of an operation."""
-        table = Table("step", "status", "cloud request")
+        table = Table("step", "status", "cloud request", box=self._box)
         for step in operation["steps"]:
             table.add_row(
                 escape(step["name"]), step["status"], ", ".join(step["cloud_request_ids"])
@@ -123,22 +130,45 @@ class Story:
 
     def second_opinion(self, flow: Document) -> None:
         """Let the simulator's own packet walk judge the same flow on the ground truth."""
-        packet = {
-            "source": flow["source"]["instance_id"],
-            "destination": flow["target"]["instance_id"],
-            "protocol": flow["protocol"],
-            "destination_port": flow["port"],
-        }
+        ends = (flow["source"]["instance_id"], flow["target"]["instance_id"])
+        packet = _packet(*ends, flow["protocol"], flow["port"])
         found = self._control("POST", "packets", packet)
         self.say(f"  packet walk of the simulator: {found['verdict']} ({found['reason']})")
+
+    def walk(self, flow: Document) -> dict[Packet, str]:
+        """Let the packet walk judge every pair of instances, for the asked flow and others."""
+        names = [each["InstanceId"] for each in self.ground_truth()["instances"]]
+        others = (("tcp", flow["port"]), ("tcp", 22), ("tcp", 8080), ("udp", 53), ("icmp", None))
+        packets = [
+            (source, target, protocol, port)
+            for source in names
+            for target in names
+            for protocol, port in others
+            if source != target
+        ]
+        found = self._control("POST", "packets", [_packet(*each) for each in packets])
+        return {each: one["verdict"] for each, one in zip(packets, found, strict=True)}
+
+    def prove(self, before: dict[Packet, str], after: dict[Packet, str]) -> None:
+        """Show which packets changed between two walks; fail if the plan did not name one."""
+        changed = [packet for packet, verdict in after.items() if verdict != before[packet]]
+        self.say(
+            f"  proof: the packet walk judged {len(after)} packets between all instances, before "
+            f"and after; {len(changed)} changed:"
+        )
+        for source, target, protocol, port in changed:
+            foretold = (source, target) in self._gained
+            word = "as the plan said" if foretold else "NOT in the plan"
+            self.say(f"    {source} -> {target} {protocol} {port}: {word}")
+            if not foretold:
+                raise fail("something opened that the plan did not name")
 
     def backups(self, operation: Document) -> None:
         """Show the backups that were made before the first change."""
         for backup_id in operation["backup_ids"]:
             backup = self.call("GET", f"/v1/backups/{backup_id}")
             self.say(
-                f"  backup {backup_id} of {backup['group_id']}, "
-                f"sha256 {backup['sha256'][:16]}…"
+                f"  backup {backup_id} of {backup['group_id']}, sha256 {backup['sha256'][:16]}…"
             )
 
     def ground_truth(self) -> Any:  # noqa: ANN401 - JSON
@@ -159,11 +189,16 @@ class Story:
             f"API key: [bold]{escape(key)}[/]\nCtrl-C stops the service and the simulator."
         )
 
-    def _control(self, verb: str, path: str, body: Document | None = None) -> Any:  # noqa: ANN401
+    def _control(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         url = f"{self._cloud}/_simulator/{path}"
         answer = httpx.request(verb, url, json=body, timeout=60, trust_env=False)
         answer.raise_for_status()
         return answer.json()
+
+
+def _packet(source: str, target: str, protocol: str, port: int | None) -> Document:
+    packet: Document = {"source": source, "destination": target, "protocol": protocol}
+    return packet if port is None else packet | {"destination_port": port}
 
 
 def _rule(rule: Document) -> str:
