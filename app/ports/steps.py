@@ -20,7 +20,9 @@ class Steps(Protocol):
         """Run `step` and keep its result under `name`, or return the result kept before.
 
         Names are unique within an operation and come in the same order on every run. An
-        error that the step raises is kept and raised like a result.
+        error that the step raises is kept and raised like a result; only
+        StorageUnavailableError is not: the journal is in that store, so the operation is
+        interrupted, by what is no Exception, and goes on when the store can be used.
         """
         ...
 

@@ -4,9 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.domain.errors import AppError, StorageUnavailableError
+from app.domain.errors import StorageUnavailableError
 from app.repositories import engines, schema
 from app.repositories.work import SqlWork
 
@@ -60,10 +67,17 @@ class SqlStore:
             with engine.connect() as connection:
                 connection.begin()  # closing the connection undoes what was not committed
                 yield SqlWork(connection, enqueue=self._enqueue)
-        except SQLAlchemyError as error:
-            raise translate(error) from error
+        except UNAVAILABLE as error:
+            # The text of the database's error may hold values: it stays inside.
+            reason = type(error).__name__
+            raise StorageUnavailableError("the database cannot be used", reason=reason) from error
 
 
-def translate(error: SQLAlchemyError) -> AppError:
-    """Return our error for one of the database; its text may hold values, so it stays inside."""
-    return StorageUnavailableError("the database cannot be used", reason=type(error).__name__)
+UNAVAILABLE = (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    PoolTimeoutError,
+    ProgrammingError,  # PostgreSQL's answer where tables of this version are missing
+)
+"""What may pass. Values that no column can hold are errors of ours and stay what they are."""

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import Connection
 
+from app.domain.errors import StorageUnavailableError
 from app.ports.steps import Steps
 from app.workflow import guards
 from app.workflow.errors import (
@@ -36,6 +37,13 @@ SCHEMA = "dbos"
 RECOVERIES = 100
 """How often an operation is begun again before the engine gives it up as one that kills us."""
 
+LIVE = 256
+"""Operations begun and not ended in one process. Many may wait for one another: were the limit
+small, those that wait could keep out the one that they wait for. Steps have a smaller limit."""
+
+THREADS = 4 * LIVE
+"""Operations taken up again after a crash come on top of those from the queue."""
+
 _process = threading.Lock()
 
 
@@ -45,7 +53,8 @@ class DurableEngine:
     Order of use: construct, `register` what an operation does, `launch`; `close` at the end.
     `executor_id` says whose interrupted operations are taken up at launch: the same one after
     every start of this process, and never the same in two living ones. `name` has at least
-    three characters. At most `concurrency` operations run at a time.
+    three characters. At most `concurrency` steps run at a time; an operation that pauses takes
+    no part in that. One that met an unusable database is tried again after `revival`.
     """
 
     def __init__(
@@ -56,11 +65,13 @@ class DurableEngine:
         name: str = "intercom",
         concurrency: int = 8,
         polling_interval: timedelta = timedelta(milliseconds=30),
+        revival: timedelta = timedelta(seconds=5),
     ) -> None:
         self._url = guards.read_url(database_url)
         self._executor_id = executor_id
         self._name = name
-        self._concurrency = concurrency
+        self._permits = threading.Semaphore(concurrency)
+        self._revival = revival
         self._polling_interval = polling_interval
         self._file = guards.sqlite_file(self._url)
         self._lock = None if self._file is None else ProcessLock(self._file)
@@ -95,7 +106,7 @@ class DurableEngine:
         DBOS.migrate(self._address, schema=SCHEMA)
         self._connected().register_queue(
             QUEUE,
-            worker_concurrency=self._concurrency,
+            worker_concurrency=LIVE,
             polling_interval_sec=self._polling_interval.total_seconds(),
         )
 
@@ -183,7 +194,7 @@ class DurableEngine:
             serializer=DBOSPortableJSONSerializer(),
             application_version=VERSION,
             executor_id=self._executor_id,
-            max_executor_threads=self._concurrency + 4,  # recovery needs threads of its own
+            max_executor_threads=THREADS,
             enable_otlp=False,
             log_level="WARNING",
             notification_listener_polling_interval_sec=0.1,  # how long closing may take
@@ -199,12 +210,37 @@ class DurableEngine:
         if self._operation is None:
             raise NotRunningError
         with self._counted():
+            steps = DurableSteps(closing=self._closing, permits=self._permits)
             try:
-                self._operation(operation_id, DurableSteps(closing=self._closing))
-            except Interrupted as interruption:
-                level = logging.INFO if self._closing.is_set() else logging.ERROR
-                log.log(level, "operation %s interrupted", operation_id, exc_info=interruption)
-                raise
+                self._operation(operation_id, steps)
+            except (Interrupted, StorageUnavailableError) as error:
+                self._interrupted(operation_id, error)
+                raise Interrupted from error
+
+    def _interrupted(self, operation_id: str, error: BaseException) -> None:
+        if self._closing.is_set():
+            log.info("operation %s goes on at the next launch", operation_id)
+            return
+        log.warning("operation %s interrupted, to be revived", operation_id, exc_info=error)
+        self._revive_later(operation_id)
+
+    def _revive_later(self, operation_id: str) -> None:
+        timer = threading.Timer(self._revival.total_seconds(), self._revive, [operation_id])
+        timer.daemon = True
+        timer.start()
+
+    def _revive(self, operation_id: str) -> None:
+        """Put an interrupted operation into the queue again, if it is still this process's."""
+        if not self.is_running:
+            return
+        try:
+            status = DBOS.get_workflow_status(operation_id)
+            if status is None or status.executor_id != self._executor_id:
+                return
+            DBOS.resume_workflow(operation_id, queue_name=QUEUE)
+        except Exception:
+            log.exception("operation %s could not be revived yet", operation_id)
+            self._revive_later(operation_id)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

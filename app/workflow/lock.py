@@ -4,14 +4,14 @@ import fcntl
 import os
 from pathlib import Path
 
-from app.workflow.errors import SecondProcessError
+from app.workflow.errors import EngineError, SecondProcessError
 
 
 class ProcessLock:
     """A lock on the file beside `database`; a killed process leaves the file, not the lock."""
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._path = database.with_name(database.name + "-lock")
         self._descriptor: int | None = None
 
     def take(self) -> None:
@@ -19,8 +19,9 @@ class ProcessLock:
 
         Raises:
             SecondProcessError: another process, or another engine of this one, has it.
+            EngineError: the file cannot be opened.
         """
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -34,6 +35,13 @@ class ProcessLock:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            msg = f"cannot open {self._path}: {error.strerror}"
+            raise EngineError(msg) from error
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes lock two files."""

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeVar, cast
 
-from app.domain.errors import AppError
+from app.domain.errors import AppError, StorageUnavailableError
 from app.ports.steps import Json
-from app.workflow.errors import StepFailedError
+from app.workflow.errors import Interrupted, StepFailedError
 
 J = TypeVar("J", bound=Json)
 
@@ -18,9 +18,15 @@ def outcome_of(step: Callable[[], J]) -> Outcome:
     """Run `step` and return its result or its error.
 
     What is no Exception passes through: the step was cut short and has no outcome.
+
+    Raises:
+        Interrupted: the database could not be used. It keeps the outcomes too: the step is
+            to be run again when it can.
     """
     try:
         return {"result": json.loads(json.dumps(step(), allow_nan=False))}
+    except StorageUnavailableError as error:
+        raise Interrupted from error
     except Exception as error:  # noqa: BLE001 - every error is an outcome
         return {"error": _document(error)}
 

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 from dbos import DBOS
 
 from app.ports.steps import Json
-from app.workflow.errors import Interrupted
+from app.workflow.errors import Interrupted, NotRunningError
 from app.workflow.outcomes import Outcome, outcome_of, result_of
 
 J = TypeVar("J", bound=Json)
@@ -21,11 +21,13 @@ SHORT = timedelta(seconds=1)
 class DurableSteps:
     """The journal of one operation, for the thread that runs it.
 
-    Once `closing` is set no further step begins: `Interrupted` is raised instead.
+    Once `closing` is set no further step begins: `Interrupted` is raised instead. A step
+    holds one of the `permits`, which it shares with the steps of other operations.
     """
 
-    def __init__(self, *, closing: threading.Event) -> None:
+    def __init__(self, *, closing: threading.Event, permits: threading.Semaphore) -> None:
         self._closing = closing
+        self._permits = permits
         self._names: set[str] = set()
 
     def run(self, name: str, step: Callable[[], J]) -> J:
@@ -46,8 +48,15 @@ class DurableSteps:
             raise Interrupted
 
     def _recorded(self, name: str, step: Callable[[], Outcome]) -> Outcome:
+        with self._permits:
+            return self._run(name, step)
+
+    def _run(self, name: str, step: Callable[[], Outcome]) -> Outcome:
         if self._closing.is_set():
             raise Interrupted
+        if DBOS.workflow_id is None:
+            msg = "a step runs in the thread of its operation: elsewhere nothing is recorded"
+            raise NotRunningError(msg)
         try:
             return DBOS.run_step({"name": name}, step)
         except Exception as error:

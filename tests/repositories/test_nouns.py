@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import StatementError
 
 from app.domain.accounts import AccessState
 from app.domain.connections import ConnectionStatus
@@ -34,7 +35,7 @@ def keep(store: Store, *acts: Callable[[Work], Any]) -> None:
 
 # --- what was added is found, and found once -----------------------------------
 
-ADDED = {
+ADDED: dict[str, tuple[Callable[..., Any], str]] = {
     "accounts": (account, "account_id"),
     "plans": (plan, "plan_id"),
     "connections": (connection, "connection_id"),
@@ -177,7 +178,7 @@ def test_an_instant_comes_back_in_utc_to_the_microsecond(store: Store) -> None:
 
 def test_an_instant_without_time_zone_is_refused(store: Store) -> None:
     naive = replace(account(), created_at=NOON.replace(tzinfo=None))
-    with store.write() as work, pytest.raises(Exception, match="time zone"):
+    with store.write() as work, pytest.raises(StatementError, match="time zone"):
         work.accounts.add(naive)
 
 
