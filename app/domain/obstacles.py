@@ -61,8 +61,9 @@ def _between(source: Instance, target: Instance) -> Iterator[Obstacle]:
     names = f"{network_name(source.vpc_id)} and {network_name(target.vpc_id)}"
     if source.is_classic or target.is_classic:
         if not _linked(source, target):
-            detail = f"{names} are not connected: {target.instance_id} has no ClassicLink"
-            yield at(source, ObstacleCode.NETWORK_TYPE, detail)
+            classic = source if source.is_classic else target
+            detail = f"{names} are not connected: {classic.instance_id} has no ClassicLink"
+            yield at(classic, ObstacleCode.NETWORK_TYPE, f"{detail} to that VPC")
     else:
         yield at(source, ObstacleCode.CROSS_VPC, f"{names} are separate networks")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
 
 from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
@@ -36,10 +37,12 @@ class EndingsService:
                 work.commit()
         return True
 
-    def note_step(self, work: Work, operation_id: str, number: int, name: str) -> None:
+    def note_step(
+        self, work: Work, operation_id: str, number: int, name: str, began: datetime
+    ) -> None:
         """Record a step that is done."""
         now = self._clock.now()
-        step = Step(number, name, StepStatus.SUCCEEDED, started_at=now, finished_at=now)
+        step = Step(number, name, StepStatus.SUCCEEDED, started_at=began, finished_at=now)
         work.operations.keep_step(operation_id, step)
 
     def turn_back(self, operation_id: str, problem: Document) -> None:
@@ -61,7 +64,7 @@ class EndingsService:
             operation = _operation(work, operation_id)
             if operation.status.is_final:
                 return
-            self.note_step(work, operation_id, number, "record")
+            self.note_step(work, operation_id, number, "record", self._clock.now())
             if operation.kind is OperationKind.CONNECT:
                 self._count_uses(work, operation, result)
             else:

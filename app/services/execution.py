@@ -77,8 +77,6 @@ class Execution:
                 raise RuntimeError("operation broken") from error
 
     def _carry_out(self, operation_id: str, steps: Steps) -> None:
-        if not steps.run("begin", lambda: self._endings.begin(operation_id)):
-            return
         if not self._prepared(operation_id, steps):
             return
         operation, kept = self._accepted(operation_id)
@@ -111,6 +109,8 @@ class Execution:
         """Wait for the turn, then check and back up; False where that ended the operation."""
         for turn in range(1, TURNS + 1):
             self._await_turn(operation_id, turn, steps)
+            if not steps.run(f"begin {turn}", lambda: self._endings.begin(operation_id)):
+                return False
             answer = steps.run(f"prepare {turn}", lambda: self._prepare(operation_id))
             if answer != "again":
                 return answer == "ready"
@@ -137,6 +137,7 @@ class Execution:
         operation, first = self._accepted(operation_id)
         if operation.status.is_final:
             return "ended"
+        began = self._clock.now()
         try:
             planned = self._plan_anew(operation, first)
         except AppError as error:
@@ -145,6 +146,7 @@ class Execution:
                 work.commit()
             log.info("operation_rejected", code=error.code)
             return "ended"
+        checked = self._clock.now()
         with self._store.write() as work:
             keys = keys_of(planned.kept)
             if not set(keys) <= work.turns.keys(operation_id):
@@ -155,8 +157,8 @@ class Execution:
                 work.plans.add(planned.kept)
             changes = _changes_of(planned.kept)
             backup_ids = self._backups.take(work, planned.world, changes, operation_id)
-            self._endings.note_step(work, operation_id, 1, "check")
-            self._endings.note_step(work, operation_id, 2, "back up")
+            self._endings.note_step(work, operation_id, 1, "check", began)
+            self._endings.note_step(work, operation_id, 2, "back up", checked)
             work.operations.update(
                 replace(
                     operation,
@@ -201,13 +203,14 @@ class Execution:
         return found
 
     def _verify(self, course: Course, created: dict[str, str], look: int) -> Document:
+        began = self._clock.now()
         try:
             found = self._verification.verify(course, created)
         except AppError as error:
             found = {"problem": problem_document(error)}
         with self._store.write() as work:
-            number = course.first_step + len(course.changes)
-            self._endings.note_step(work, course.operation_id, number, f"verify, look {look}")
+            number, name = course.first_step + len(course.changes), f"verify, look {look}"
+            self._endings.note_step(work, course.operation_id, number, name, began)
             work.commit()
         return found
 
