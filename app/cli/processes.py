@@ -45,9 +45,7 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
 
     def read() -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.put(line)
-        lines.put("")
+        lines.put(process.stdout.readline())
 
     threading.Thread(target=read, daemon=True).start()
     try:
@@ -67,3 +65,5 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

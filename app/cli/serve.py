@@ -53,7 +53,7 @@ def built(settings: "Settings", role: str) -> "Service":
     from app.workflow.errors import EngineError
 
     try:
-        refuse_environment(os.environ)
+        refuse_environment(os.environ, base_role_name=settings.base_role_name)
         configure(settings.log_format)
         service = build(settings, role=Role(role))
         service.start()

@@ -1,0 +1,85 @@
+"""The README's tour is sent to the real service, block by block."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.cli.processes import started
+from app.settings import DEMO_API_KEY
+from tests.house.repository import ROOT
+
+BLOCK = re.compile(r"```(http|json)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[httpx.Client]:
+    with started(["simulator", "--port", "0"], {}, tmp_path / "simulator.log") as (cloud, _):
+        environment = {
+            "INTERCOM_CLOUD": "simulator",
+            "INTERCOM_ECS_ENDPOINT": cloud,
+            "INTERCOM_STS_ENDPOINT": cloud,
+            "INTERCOM_DATABASE_URL": f"sqlite:///{tmp_path / 'readme.sqlite3'}",
+        }
+        serving = ["serve", "--port", "0"]
+        with started(serving, environment, tmp_path / "service.log") as (url, _):
+            headers = {"Authorization": f"Bearer {DEMO_API_KEY}"}
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as each:
+                for account_id in ("1000000000000001", "1000000000000002"):
+                    body = {
+                        "account_id": account_id,
+                        "name": "readme",
+                        "role_arn": f"acs:ram::{account_id}:role/intercommunication",
+                        "region_ids": ["cn-hangzhou"],
+                    }
+                    assert each.post("/v1/accounts", json=body).status_code == 201
+                yield each
+
+
+def assert_shows(shown: Any, answered: Any, path: str = "") -> None:
+    """What is shown is in the answer; lists are shown whole."""
+    if isinstance(shown, dict):
+        for key, value in shown.items():
+            assert key in answered, f"{path}/{key}"
+            assert_shows(value, answered[key], f"{path}/{key}")
+    elif isinstance(shown, list):
+        assert len(shown) == len(answered), path
+        for number, (one, other) in enumerate(zip(shown, answered, strict=True)):
+            assert_shows(one, other, f"{path}/{number}")
+    else:
+        assert shown == answered, path
+
+
+def ended(client: httpx.Client, operation_id: str) -> Any:
+    for _ in range(600):
+        operation = client.get(f"/v1/operations/{operation_id}").json()
+        if operation["done"]:
+            return operation
+        time.sleep(0.05)
+    raise AssertionError("the operation does not end")
+
+
+def test_the_tour_of_the_readme_is_what_the_service_answers(client: httpx.Client) -> None:
+    blocks = BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
+    answer: Any = None
+    sent = 0
+    for language, text in blocks:
+        if language == "http":
+            line, body = text.split("\n", 1)
+            verb, path = line.split()
+            answer = client.request(verb, path, json=json.loads(body)).json()
+            sent += 1
+            continue
+        shown = json.loads(text)
+        if shown.get("done"):
+            answer = ended(client, answer["id"])
+        assert_shows(shown, answer)
+    assert sent == 4
+    connections = client.get("/v1/connections").json()["items"]
+    gone = client.delete(f"/v1/connections/{connections[0]['id']}").json()
+    assert ended(client, gone["id"])["status"] == "succeeded"
