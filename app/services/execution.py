@@ -13,7 +13,7 @@ import structlog
 
 from app.domain.changes import Change, way_back
 from app.domain.documents import Document, change_document, effect_document, read_change
-from app.domain.errors import AppError, CloudError, PlanStaleError
+from app.domain.errors import AppError, CloudError, PlanStaleError, StorageUnavailableError
 from app.domain.observation import marked
 from app.domain.operations import Operation, OperationKind
 from app.ports.clock import Clock, Ids
@@ -67,6 +67,8 @@ class Execution:
         with structlog.contextvars.bound_contextvars(operation_id=operation_id):
             try:
                 self._carry_out(operation_id, steps)
+            except StorageUnavailableError:
+                raise  # nothing can be recorded now; the engine takes the operation up again
             except AppError as error:
                 log.exception("operation_failed", code=error.code)
                 self._endings.need_attention(operation_id, problem_document(error))
