@@ -1,0 +1,67 @@
+"""One id for a request, in its answer, its problems and its log lines."""
+
+import re
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import render_unexpected
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+
+NOTHING_ACTIVE = "default-src 'none'; frame-ancestors 'none'"
+
+log = structlog.get_logger(__name__)
+
+
+class Correlation:
+    """The outermost layer: nothing leaves without an id, and nothing unforeseen gets past."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = accepted_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            except Exception:
+                log.exception("request_crashed", method=scope["method"], path=scope["path"])
+                if answer.has_begun:
+                    raise
+                await render_unexpected(scope)(scope, receive, answer)
+
+
+def accepted_id(headers: Headers) -> str:
+    """Return the caller's id where it is fit for a log line, or a new one."""
+    given = headers.getlist("x-request-id")
+    if len(given) == 1 and REQUEST_ID.fullmatch(given[0]):
+        return given[0]
+    return uuid.uuid4().hex
+
+
+class _Answer:
+    """Sends on, with the headers that every answer carries."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Content-Security-Policy", NOTHING_ACTIVE)
+        await self._send(message)
