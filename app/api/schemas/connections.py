@@ -1,0 +1,287 @@
+"""Connections: as they are asked for, one shape for each method, and as they are answered."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from app.api.schemas.base import COMPONENT, In, Out, left_out, names_of
+from app.api.schemas.flows import Flows
+from app.api.schemas.networks import Rule
+from app.api.schemas.values import (
+    AccountId,
+    Cidrs,
+    GroupId,
+    GroupIds,
+    GroupName,
+    InstanceIds,
+    Priority,
+    Reason,
+    RegionId,
+)
+from app.domain import connections as domain
+from app.domain.addresses import AddressFamily
+from app.domain.connections import ConnectionStatus
+from app.domain.documents import effect_document
+from app.domain.intents import MethodName, Scope
+from app.services.connections import ConnectionView
+
+Document: TypeAlias = dict[str, Any]
+
+
+# --- sides ------------------------------------------------------------------------
+
+
+class Instances(In):
+    """Instances of one account and region."""
+
+    account_id: AccountId
+    region_id: RegionId
+    instance_ids: InstanceIds
+
+
+class InstancesInGroup(Instances):
+    """Instances of one account and region, and which of their groups is to be used."""
+
+    security_group_id: Annotated[
+        GroupId | MISSING,
+        Field(
+            description="On the target, the group that receives the rules; on the source, the one "
+            "that they name. Left out, the group with the least extra access; the plan says which."
+        ),
+    ] = MISSING
+
+
+class Addresses(In):
+    """Addresses entered by hand: `/32` or `/128` in the classic network, wider in a VPC."""
+
+    addresses: Cidrs
+
+
+class PeerGroups(In):
+    """Groups of a peer account entered by hand; that account need not be registered."""
+
+    account_id: AccountId
+    region_id: RegionId
+    security_group_ids: GroupIds
+
+
+def _addresses_or_instances(side: object) -> str:
+    return "by address" if "addresses" in names_of(side) else "by instance"
+
+
+def _groups_or_instances(side: object) -> str:
+    return "by group" if "security_group_ids" in names_of(side) else "by instance"
+
+
+class AddressRulesSource(
+    RootModel[
+        Annotated[
+            Annotated[InstancesInGroup, Tag("by instance")]
+            | Annotated[Addresses, Tag("by address")],
+            Discriminator(_addresses_or_instances),
+        ]
+    ]
+):
+    """Whose addresses are let in: those of instances, or entered by hand."""
+
+
+class GroupAuthorizationSource(
+    RootModel[
+        Annotated[
+            Annotated[InstancesInGroup, Tag("by instance")]
+            | Annotated[PeerGroups, Tag("by group")],
+            Discriminator(_groups_or_instances),
+        ]
+    ]
+):
+    """Whose groups are let in: those of instances, or entered by hand."""
+
+
+# --- the four methods ----------------------------------------------------------------
+
+
+class _Connect(In):
+    bidirectional: Annotated[
+        StrictBool, Field(description="Whether targets shall reach the sources as well.")
+    ] = False
+    priority: Annotated[Priority, Field(description="Of new rules; 1 is judged first.")] = 1
+    override_drops: Annotated[
+        StrictBool,
+        Field(description="Whether a rule that drops an asked flow today may be overridden."),
+    ] = False
+    address_family: AddressFamily = AddressFamily.IPV4
+    reason: Annotated[
+        Reason, Field(description="Why; it is kept in the descriptions of new rules.")
+    ] = ""
+
+
+_Scope = Annotated[
+    Scope,
+    Field(
+        description="Whether new rules open the asked instances only (`instance`) or every member "
+        "of their group (`group`)."
+    ),
+]
+_OptionalFlows = Annotated[
+    Flows | MISSING,
+    Field(description="What must be reachable afterwards; members of one group reach everything."),
+]
+
+
+class ConnectByAddressRules(_Connect):
+    """Method 1: let addresses in, by rules in a group of each target."""
+
+    method: Literal[MethodName.ADDRESS_RULES]
+    source: AddressRulesSource
+    target: InstancesInGroup
+    flows: Flows
+    scope: _Scope = Scope.INSTANCE
+
+
+class ConnectBySharedGroup(_Connect):
+    """Method 2: let all instances join one group that exists."""
+
+    method: Literal[MethodName.SHARED_GROUP]
+    source: Instances
+    target: Instances
+    flows: _OptionalFlows = MISSING
+    security_group_id: Annotated[
+        GroupId | MISSING,
+        Field(description="The group to join; left out, the one with the least extra access."),
+    ] = MISSING
+
+
+class ConnectByDedicatedGroup(_Connect):
+    """Method 3: let all instances join a new group made for them alone."""
+
+    method: Literal[MethodName.DEDICATED_GROUP]
+    source: Instances
+    target: Instances
+    flows: _OptionalFlows = MISSING
+    group_name: Annotated[
+        GroupName | MISSING,
+        Field(description="Name of the new group; left out, one is made."),
+    ] = MISSING
+
+
+class ConnectByGroupAuthorization(_Connect):
+    """Method 4: let members of a group in, by rules that name the group."""
+
+    method: Literal[MethodName.GROUP_AUTHORIZATION]
+    source: GroupAuthorizationSource
+    target: InstancesInGroup
+    flows: Flows
+    scope: _Scope = Scope.INSTANCE
+
+
+class ConnectRequest(
+    RootModel[
+        Annotated[
+            ConnectByAddressRules
+            | ConnectBySharedGroup
+            | ConnectByDedicatedGroup
+            | ConnectByGroupAuthorization,
+            Field(discriminator="method"),
+        ]
+    ]
+):
+    """Who shall reach whom, on what, by which of the four methods."""
+
+    def document(self) -> Document:
+        """Return the request as it was sent: nothing added, nothing left out."""
+        document: Document = self.model_dump(mode="json", exclude_unset=True)
+        return document
+
+
+# --- answers -------------------------------------------------------------------------
+
+SentRequest = Annotated[
+    Document,
+    WithJsonSchema({COMPONENT: "ConnectRequest"}),
+    Field(description="The request as it was sent."),
+]
+
+
+class LedgerItem(Out):
+    """Something in the cloud that is there because of us."""
+
+    kind: Annotated[
+        Literal["added_rule", "removed_rule", "joined", "left", "created_group", "deleted_group"],
+        Field(description="What took effect."),
+    ]
+    operation_id: Annotated[str, Field(description="The operation that did it.")]
+    account_id: str
+    region_id: str
+    group_id: str
+    shared_with: Annotated[
+        list[str], Field(description="Other connections that need it too: it outlives this one.")
+    ]
+    rule: Rule | SkipJsonSchema[None] = left_out("The rule, as it was read back.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The instance that joined or left.")
+    group_name: str | SkipJsonSchema[None] = left_out("The name of the group.")
+
+    @classmethod
+    def of(cls, entry: domain.LedgerEntry, connection_id: str) -> Self:
+        others = {
+            "operation_id": entry.operation_id,
+            "shared_with": sorted(entry.users - {connection_id}),
+        }
+        return cls.model_validate(effect_document(entry.effect) | others)
+
+
+class Adopted(Out):
+    """A rule or membership that the connection rests on and that is not ours: never removed."""
+
+    group_id: str
+    account_id: str | SkipJsonSchema[None] = left_out("The account that owns the group.")
+    rule_id: str | SkipJsonSchema[None] = left_out("The rule.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The member of the group.")
+
+
+class ConnectionSummary(Out):
+    """A connection as a listing shows it: without its ledger."""
+
+    id: str
+    method: MethodName
+    status: ConnectionStatus
+    request: SentRequest
+    adopted: list[Adopted]
+    created_at: datetime
+    disconnected_at: datetime | None
+
+    @classmethod
+    def of(cls, connection: domain.Connection) -> Self:
+        return cls.model_validate(_members(connection))
+
+
+class Connection(ConnectionSummary):
+    """A granted request that lives on until it is disconnected."""
+
+    ledger: Annotated[list[LedgerItem], Field(description="What is ours, in the order it came.")]
+
+    @classmethod
+    def of_view(cls, view: ConnectionView) -> Self:
+        own_id = view.connection.connection_id
+        ledger = [LedgerItem.of(entry, own_id) for entry in view.ledger]
+        return cls.model_validate(_members(view.connection) | {"ledger": ledger})
+
+
+def _members(connection: domain.Connection) -> Document:
+    return {
+        "id": connection.connection_id,
+        "method": connection.request["method"],
+        "status": connection.status,
+        "request": connection.request,
+        "adopted": list(connection.adopted),
+        "created_at": connection.created_at,
+        "disconnected_at": connection.disconnected_at,
+    }
+
+
+class ConnectionPage(Out):
+    """Connections, newest first."""
+
+    items: list[ConnectionSummary]
+    next_cursor: Annotated[str | None, Field(description="Null: this is the last page.")]

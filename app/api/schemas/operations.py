@@ -1,0 +1,90 @@
+"""Operations as they are answered."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+
+from app.api.problems import kept_problem
+from app.api.schemas.base import Out
+from app.api.schemas.problems import Problem
+from app.domain import operations as domain
+from app.domain.operations import OperationKind, OperationStatus, StepStatus
+
+
+class Step(Out):
+    """The smallest recorded part of an operation."""
+
+    number: int
+    name: str
+    status: StepStatus
+    attempts: Annotated[int, Field(description="How often it was begun.")]
+    detail: str
+    cloud_request_ids: Annotated[
+        list[str], Field(description="Ids that the cloud gave to its changing calls.")
+    ]
+    started_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, step: domain.Step) -> Self:
+        return cls(
+            number=step.number,
+            name=step.name,
+            status=step.status,
+            attempts=step.attempts,
+            detail=step.detail,
+            cloud_request_ids=list(step.cloud_request_ids),
+            started_at=step.started_at,
+            finished_at=step.finished_at,
+        )
+
+
+class Operation(Out):
+    """A plan being carried out. At its end exactly one of `result` and `error` is set."""
+
+    id: str
+    kind: OperationKind
+    status: OperationStatus
+    done: Annotated[bool, Field(description="Whether the status is final.")]
+    progress: Annotated[int, Field(description="Percentage; 100 exactly at the end.")]
+    steps: Annotated[list[Step], Field(description="Those begun so far, in order.")]
+    connection_id: str
+    plan_id: str | None
+    backup_ids: Annotated[
+        list[str], Field(description="What the touched groups held before, complete.")
+    ]
+    result: Annotated[
+        dict[str, Any] | None, Field(description="What was reached: set where it succeeded.")
+    ]
+    error: Annotated[Problem | None, Field(description="What went wrong, where something did.")]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, operation: domain.Operation) -> Self:
+        error = operation.error
+        return cls(
+            id=operation.operation_id,
+            kind=operation.kind,
+            status=operation.status,
+            done=operation.status.is_final,
+            progress=operation.progress,
+            steps=[Step.of(step) for step in operation.steps],
+            connection_id=operation.connection_id,
+            plan_id=operation.plan_id,
+            backup_ids=list(operation.backup_ids),
+            result=operation.result,
+            error=None if error is None else Problem.model_validate(kept_problem(error)),
+            created_at=operation.created_at,
+            started_at=operation.started_at,
+            finished_at=operation.finished_at,
+        )
+
+
+class OperationPage(Out):
+    """Operations, newest first."""
+
+    items: list[Operation]
+    next_cursor: Annotated[str | None, Field(description="Null: this is the last page.")]

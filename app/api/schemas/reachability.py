@@ -1,0 +1,104 @@
+"""Questions about reachability, and their answers."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, model_validator
+
+from app.api.schemas.base import In, Out, names_of
+from app.api.schemas.networks import Verdict
+from app.api.schemas.values import (
+    AccountId,
+    Address,
+    InstanceId,
+    Port,
+    ProtocolName,
+    RegionId,
+    refused,
+)
+from app.domain.addresses import AddressFamily
+from app.domain.errors import InvalidPortError
+from app.domain.rules import NicType, Protocol
+
+MOST_QUESTIONS = 1000
+
+
+class AskedInstance(In):
+    """An instance, by where it is."""
+
+    account_id: AccountId
+    region_id: RegionId
+    instance_id: InstanceId
+
+
+class AskedAddress(In):
+    """An address, whoever has it."""
+
+    address: Address
+
+
+def _form(end: object) -> str:
+    return "by address" if "address" in names_of(end) else "by instance"
+
+
+class AskedEnd(
+    RootModel[
+        Annotated[
+            Annotated[AskedInstance, Tag("by instance")]
+            | Annotated[AskedAddress, Tag("by address")],
+            Discriminator(_form),
+        ]
+    ]
+):
+    """One end of a question: an instance, or an address."""
+
+
+class AskedFlow(In):
+    """The question whether packets get from `source` to `target`."""
+
+    source: AskedEnd
+    target: AskedEnd
+    protocol: ProtocolName
+    port: Annotated[
+        Port | MISSING, Field(description="The target's port; for tcp and udp, and only there.")
+    ] = MISSING
+    source_port: Annotated[
+        Port | MISSING, Field(description="Left out, the answer holds for every source port.")
+    ] = MISSING
+    nic_type: Annotated[
+        NicType, Field(description="Which side of classic instances is asked about.")
+    ] = NicType.INTRANET
+    address_family: AddressFamily = AddressFamily.IPV4
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        has_ports = Protocol(self.protocol).has_ports
+        given = {name for name in ("port", "source_port") if name in self.model_fields_set}
+        if has_ports and "port" not in given:
+            raise refused(InvalidPortError(f"{self.protocol} needs a port"))
+        if not has_ports and given:
+            raise refused(InvalidPortError(f"{self.protocol} has no ports"))
+        return self
+
+
+class ExplainRequest(In):
+    """Questions, answered from one reading of the cloud."""
+
+    flows: Annotated[list[AskedFlow], Field(min_length=1, max_length=MOST_QUESTIONS)]
+    refresh: Annotated[
+        StrictBool, Field(description="Read the cloud anew, whatever was read a moment ago.")
+    ] = False
+
+
+class ReadWorld(Out):
+    """What the answers rest on."""
+
+    read_at: datetime
+    fingerprint: str
+
+
+class Explanation(Out):
+    """One verdict for each question, in order."""
+
+    items: list[Verdict]
+    world: ReadWorld
