@@ -1,0 +1,78 @@
+"""What endpoints may ask for: one service at a time, and which page."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from app.api.paging import Paging, asked_page
+from app.api.schemas.values import QueryBool
+from app.services.accounts import AccountsService
+from app.services.backups import BackupsService
+from app.services.connections import ConnectionsService
+from app.services.health import HealthService
+from app.services.house import House
+from app.services.inventory import InventoryService
+from app.services.operations import OperationsService
+from app.services.plans import PlansService
+from app.services.reachability import ReachabilityService
+
+
+async def house_of(request: Request) -> House:
+    house: House = request.app.state.house
+    return house
+
+
+InHouse = Annotated[House, Depends(house_of)]
+
+
+async def _accounts(house: InHouse) -> AccountsService:
+    return house.accounts
+
+
+async def _inventory(house: InHouse) -> InventoryService:
+    return house.inventory
+
+
+async def _plans(house: InHouse) -> PlansService:
+    return house.plans
+
+
+async def _connections(house: InHouse) -> ConnectionsService:
+    return house.connections
+
+
+async def _operations(house: InHouse) -> OperationsService:
+    return house.operations
+
+
+async def _backups(house: InHouse) -> BackupsService:
+    return house.backups
+
+
+async def _reachability(house: InHouse) -> ReachabilityService:
+    return house.reachability
+
+
+async def _health(house: InHouse) -> HealthService:
+    return house.health
+
+
+# They only look something up: as coroutines they cost no thread of the pool.
+Accounts = Annotated[AccountsService, Depends(_accounts)]
+Inventory = Annotated[InventoryService, Depends(_inventory)]
+Plans = Annotated[PlansService, Depends(_plans)]
+Connections = Annotated[ConnectionsService, Depends(_connections)]
+Operations = Annotated[OperationsService, Depends(_operations)]
+Backups = Annotated[BackupsService, Depends(_backups)]
+Reachability = Annotated[ReachabilityService, Depends(_reachability)]
+Health = Annotated[HealthService, Depends(_health)]
+
+AskedPage = Annotated[Paging, Depends(asked_page)]
+
+Wait = Annotated[
+    QueryBool,
+    Query(
+        description="Whether to queue behind an operation that is changing the same group; with "
+        "`false` that is a problem, `target_busy`."
+    ),
+]

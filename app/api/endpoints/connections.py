@@ -1,0 +1,104 @@
+"""Connections: the main job."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Query, Response
+
+from app.api import examples
+from app.api.answers import accepted, answer, point_to
+from app.api.dependencies import AskedPage, Connections, Wait
+from app.api.endpoints.plans import AGAINST_A_CONNECTION
+from app.api.paging import next_cursor
+from app.api.refusals import refusals
+from app.api.routing import StrictRoute
+from app.api.schemas.connections import (
+    Connection,
+    ConnectionPage,
+    ConnectionSummary,
+    ConnectRequest,
+)
+from app.api.schemas.operations import Operation
+from app.domain.connections import ConnectionStatus
+from app.domain.errors import (
+    InvalidCursorError,
+    InvalidStateError,
+    NotFoundError,
+    TargetBusyError,
+)
+
+router = APIRouter(prefix="/v1/connections", tags=["connections"], route_class=StrictRoute)
+
+OneConnection = Annotated[
+    str, Path(description="Id of the connection.", openapi_examples=examples.CONNECTION_ID)
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses=accepted("The operation has begun; follow `Location`.", examples.OPERATION)
+    | refusals(TargetBusyError, *AGAINST_A_CONNECTION),
+)
+def create_connection(
+    body: Annotated[ConnectRequest, Body(openapi_examples=examples.CONNECT_REQUESTS)],
+    connections: Connections,
+    response: Response,
+    wait: Wait = True,
+) -> Operation:
+    """Connect instances: plan and apply in one request. What stands in the way is a problem on
+    this very answer; otherwise the operation has begun, which backs up, changes, verifies and,
+    if anything goes wrong, takes everything back.
+    """
+    operation = connections.create(body.document(), wait=wait)
+    return point_to(response, Operation.of(operation))
+
+
+@router.get(
+    "",
+    responses=answer(200, "A page of connections.", examples.CONNECTION_PAGE)
+    | refusals(InvalidCursorError),
+)
+def list_connections(
+    connections: Connections,
+    asked: AskedPage,
+    status: Annotated[
+        ConnectionStatus | None, Query(description="Only those in this state.")
+    ] = None,
+) -> ConnectionPage:
+    """List connections, newest first."""
+    page = connections.page(asked.limit, asked.position("connections", status), status)
+    return ConnectionPage(
+        items=[ConnectionSummary.of(each) for each in page.items],
+        next_cursor=next_cursor(page.next_position, "connections", status),
+    )
+
+
+@router.get(
+    "/{connection_id}",
+    responses=answer(200, "The connection with its ledger.", examples.CONNECTION)
+    | refusals(NotFoundError),
+)
+def get_connection(connection_id: OneConnection, connections: Connections) -> Connection:
+    """Return a connection: the request as it was sent, and what in the cloud is there because
+    of it.
+    """
+    return Connection.of_view(connections.get(connection_id))
+
+
+@router.delete(
+    "/{connection_id}",
+    status_code=202,
+    responses=accepted("The operation has begun; follow `Location`.", examples.DISCONNECTING)
+    | refusals(NotFoundError, InvalidStateError, TargetBusyError, *AGAINST_A_CONNECTION[-6:]),
+)
+def disconnect_connection(
+    connection_id: OneConnection,
+    connections: Connections,
+    response: Response,
+    wait: Wait = True,
+) -> Operation:
+    """Take a connection back: remove what is ours and what no other connection needs, nothing
+    else. Asked again, the answer is the same operation.
+    """
+    operation = connections.disconnect(connection_id, wait=wait)
+    return point_to(response, Operation.of(operation))

@@ -1,0 +1,94 @@
+"""Plans: what would be changed, and what that means."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Response
+
+from app.api import examples
+from app.api.answers import accepted, answer, created, point_to
+from app.api.dependencies import Operations, Plans, Wait
+from app.api.endpoints.inventory import FROM_THE_CLOUD
+from app.api.refusals import refusals
+from app.api.routing import StrictRoute
+from app.api.schemas.operations import Operation
+from app.api.schemas.plans import DisconnectPlanRequest, Plan, PlanRequest
+from app.domain.errors import (
+    GuardrailViolationError,
+    InvalidCidrError,
+    InvalidConnectionError,
+    InvalidInputError,
+    InvalidStateError,
+    MethodNotPossibleError,
+    NotFoundError,
+    PlanStaleError,
+    QuotaInsufficientError,
+    TargetBusyError,
+    TargetManagedError,
+    UnknownFieldError,
+)
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
+
+OnePlan = Annotated[str, Path(description="Id of the plan.", openapi_examples=examples.PLAN_ID)]
+
+AGAINST_A_CONNECTION = (
+    InvalidInputError,
+    UnknownFieldError,
+    InvalidConnectionError,
+    InvalidCidrError,
+    GuardrailViolationError,
+    MethodNotPossibleError,
+    QuotaInsufficientError,
+    TargetManagedError,
+    *FROM_THE_CLOUD,
+)
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=created("The plan is kept.", examples.PLAN)
+    | refusals(NotFoundError, InvalidStateError, *AGAINST_A_CONNECTION),
+)
+def create_plan(
+    body: Annotated[PlanRequest, Body(openapi_examples=examples.PLAN_REQUESTS)],
+    plans: Plans,
+    response: Response,
+) -> Plan:
+    """Plan a change. This is the dry run: it says what would be changed, in order and why; the
+    verdict of each asked flow before and after; exactly what opens and closes besides; and
+    what of each quota is used. Nothing is changed until the plan is applied.
+    """
+    asked = body.root
+    if isinstance(asked, DisconnectPlanRequest):
+        kept = plans.disconnect(asked.connection_id)
+    else:
+        kept = plans.connect(asked.connection.document())
+    response.headers["Location"] = f"/v1/plans/{kept.plan_id}"
+    return Plan.of(kept)
+
+
+@router.get(
+    "/{plan_id}",
+    responses=answer(200, "The plan as it was made.", examples.PLAN) | refusals(NotFoundError),
+)
+def get_plan(plan_id: OnePlan, plans: Plans) -> Plan:
+    """Return a plan as it was made."""
+    return Plan.of(plans.get(plan_id))
+
+
+@router.post(
+    "/{plan_id}/apply",
+    status_code=202,
+    responses=accepted("The operation has begun; follow `Location`.", examples.OPERATION)
+    | refusals(
+        NotFoundError, PlanStaleError, TargetBusyError, InvalidStateError, *AGAINST_A_CONNECTION
+    ),
+)
+def apply_plan(
+    plan_id: OnePlan, operations: Operations, response: Response, wait: Wait = True
+) -> Operation:
+    """Apply a plan, once. The cloud is read again first: if it has changed since the plan was
+    made, nothing is done. Answers at once; follow `Location` for the outcome.
+    """
+    return point_to(response, Operation.of(operations.apply(plan_id, wait=wait)))

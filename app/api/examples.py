@@ -1,0 +1,556 @@
+"""Requests and answers as they stand in the contract.
+
+They speak of the estate that the simulator starts with, so that whoever presses Execute in
+the documentation gets an answer that makes sense.
+"""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+SHOP, DATA, REGION = "1000000000000001", "1000000000000002", "cn-hangzhou"
+
+_PLAN = "0b8f6c3e-5d0e-4f5e-8a55-2f6f0c9f7a01"
+_CONNECTION = "5e3b8f0a-7c1d-4d51-9a3e-6f2f1f6f8b02"
+_OPERATION = "9d2a4c7e-1b6f-4a80-8c57-3f0e5a1d9c03"
+_LATER = "c41f7b92-8e05-4b3d-b2a6-7d9e0f3a5b04"
+_BACKUP = "e7a0d5b8-2c94-4f16-a7d3-1b8c6e4f2a05"
+_FINGERPRINT = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
+
+
+def one(value: str, summary: str) -> Json:
+    return {"example": {"summary": summary, "value": value}}
+
+
+ACCOUNT_ID = one(SHOP, "the shop's account")
+GROUP_ID = one("sg-web", "the web tier's group")
+PLAN_ID = one(_PLAN, "a plan's id, as `create_plan` answers it")
+CONNECTION_ID = one(_CONNECTION, "a connection's id, as its operation names it")
+OPERATION_ID = one(_OPERATION, "an operation's id, as `create_connection` answers it")
+BACKUP_ID = one(_BACKUP, "a backup's id, as its operation names it")
+
+# --- the service ------------------------------------------------------------------
+
+LIVE = {"status": "ok"}
+READY = {"status": "ok", "checks": {"database": True, "engine": True, "cloud": True}}
+VERSION = {"version": "0.1.0"}
+
+# --- accounts ---------------------------------------------------------------------
+
+REGISTER: Any = {
+    "with a role": {
+        "summary": "an account with a role for the service",
+        "description": "The role's trust policy should demand the `external_id` of the answer.",
+        "value": {
+            "account_id": SHOP,
+            "name": "shop",
+            "role_arn": f"acs:ram::{SHOP}:role/intercommunication",
+            "region_ids": [REGION],
+        },
+    },
+    "another account": {
+        "summary": "the account on the other side",
+        "value": {
+            "account_id": DATA,
+            "name": "data",
+            "role_arn": f"acs:ram::{DATA}:role/intercommunication",
+            "region_ids": [REGION],
+        },
+    },
+    "the service's own": {
+        "summary": "the account that the service's identity belongs to",
+        "value": {
+            "account_id": "1000000000000009",
+            "name": "base",
+            "region_ids": [REGION],
+        },
+    },
+}
+CHANGE: Any = {
+    "regions": {
+        "summary": "one more region",
+        "value": {"region_ids": [REGION, "cn-beijing"]},
+    },
+    "name": {"summary": "another name", "value": {"name": "web shop"}},
+}
+ACCOUNT: Json = {
+    "account_id": SHOP,
+    "name": "shop",
+    "role_arn": f"acs:ram::{SHOP}:role/intercommunication",
+    "external_id": "R3mUqX7bTn2LwZ9cYd5KsV8p",
+    "region_ids": [REGION],
+    "access": "unchecked",
+    "access_detail": "",
+    "checked_at": None,
+    "created_at": "2026-01-05T08:00:00Z",
+}
+CHECKED_ACCOUNT: Json = ACCOUNT | {
+    "access": "ok",
+    "access_detail": "the role can be assumed and belongs to the account",
+    "checked_at": "2026-01-05T08:00:10Z",
+}
+ACCOUNT_PAGE: Json = {"items": [CHECKED_ACCOUNT], "next_cursor": None}
+
+# --- inventory --------------------------------------------------------------------
+
+WEB: Json = {
+    "instance_id": "i-web01",
+    "account_id": SHOP,
+    "region_id": REGION,
+    "zone_id": "cn-hangzhou-b",
+    "name": "web-1",
+    "status": "Running",
+    "vpc_id": None,
+    "classic_link_vpc_id": None,
+    "locks": [],
+    "interfaces": [
+        {
+            "eni_id": "i-web01",
+            "addresses": ["10.170.1.1"],
+            "public_address": "47.96.1.1",
+            "group_ids": ["sg-web"],
+        }
+    ],
+}
+INSTANCE_PAGE: Json = {"items": [WEB], "next_cursor": None}
+
+_HTTPS_TO_WEB: Json = {
+    "direction": "ingress",
+    "policy": "accept",
+    "priority": 1,
+    "protocol": "tcp",
+    "port_range": "443/443",
+    "nic_type": "internet",
+    "peer": {"cidr": "0.0.0.0/0"},
+    "description": "shop",
+    "rule_id": "sgr-web-https",
+}
+_GROUP: Json = {
+    "group_id": "sg-web",
+    "account_id": SHOP,
+    "region_id": REGION,
+    "name": "web",
+    "vpc_id": None,
+    "kind": "normal",
+    "managed": False,
+}
+GROUP_PAGE: Json = {
+    "items": [_GROUP | {"description": "web tier", "member_count": 2, "rule_count": 2}],
+    "next_cursor": None,
+}
+GROUP: Json = _GROUP | {
+    "inner_access": "accept",
+    "rules": [_HTTPS_TO_WEB],
+    "members": [WEB],
+}
+
+# --- reachability -----------------------------------------------------------------
+
+_WEB_SIDE: Json = {"account_id": SHOP, "region_id": REGION, "instance_id": "i-web01"}
+_DB_SIDE: Json = {"account_id": DATA, "region_id": REGION, "instance_id": "i-db01"}
+
+EXPLAIN: Any = {
+    "between instances": {
+        "summary": "may i-app01 reach i-db01 on 3306?",
+        "value": {
+            "flows": [
+                {
+                    "source": _WEB_SIDE | {"instance_id": "i-app01"},
+                    "target": _DB_SIDE,
+                    "protocol": "tcp",
+                    "port": 3306,
+                }
+            ]
+        },
+    },
+    "from an address": {
+        "summary": "may 10.170.1.1 reach i-db01 on 3306?",
+        "value": {
+            "flows": [
+                {
+                    "source": {"address": "10.170.1.1"},
+                    "target": _DB_SIDE,
+                    "protocol": "tcp",
+                    "port": 3306,
+                    "nic_type": "intranet",
+                    "address_family": "ipv4",
+                }
+            ],
+            "refresh": True,
+        },
+    },
+    "in a VPC": {
+        "summary": "may i-vpc-web01 ping i-ent01?",
+        "value": {
+            "flows": [
+                {
+                    "source": _WEB_SIDE | {"instance_id": "i-vpc-web01"},
+                    "target": _WEB_SIDE | {"instance_id": "i-ent01"},
+                    "protocol": "icmp",
+                }
+            ]
+        },
+    },
+}
+
+_BY_DEFAULT: Json = {"verdict": "allowed", "code": "default", "rules": []}
+_OPENING_RULE: Json = {
+    "direction": "ingress",
+    "policy": "accept",
+    "priority": 1,
+    "protocol": "tcp",
+    "port_range": "3306/3306",
+    "nic_type": "intranet",
+    "peer": {"group_id": "sg-app", "account_id": SHOP},
+    "description": "application tier to database tier",
+    "rule_id": "sgr-db-from-app",
+    "group_id": "sg-db",
+    "account_id": DATA,
+}
+_REACHABLE: Json = {
+    "verdict": "reachable",
+    "code": "rule",
+    "summary": "sgr-db-from-app in sg-db lets it in, and nothing holds it back on the way out.",
+    "egress": _BY_DEFAULT,
+    "ingress": {"verdict": "allowed", "code": "rule", "rules": [_OPENING_RULE]},
+    "shared_group_ids": [],
+}
+EXPLANATION: Json = {
+    "items": [_REACHABLE],
+    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+}
+
+# --- connect requests ----------------------------------------------------------------
+
+
+def _instances(account_id: str, *instance_ids: str) -> Json:
+    return {"account_id": account_id, "region_id": REGION, "instance_ids": list(instance_ids)}
+
+
+_MYSQL = [{"protocol": "tcp", "port_range": "3306/3306"}]
+
+BY_GROUP: Json = {
+    "method": "group_authorization",
+    "source": _instances(SHOP, "i-web01"),
+    "target": _instances(DATA, "i-db01"),
+    "flows": _MYSQL,
+    "scope": "instance",
+    "bidirectional": False,
+    "reason": "orders service reads the order database",
+}
+BY_ADDRESS: Json = {
+    "method": "address_rules",
+    "source": _instances(SHOP, "i-web01", "i-web02"),
+    "target": _instances(DATA, "i-db02"),
+    "flows": [*_MYSQL, {"protocol": "icmp"}],
+    "reason": "orders service reads the order database",
+}
+BY_ADDRESS_BY_HAND: Json = {
+    "method": "address_rules",
+    "source": {"addresses": ["10.170.1.1/32"]},
+    "target": _instances(DATA, "i-report01"),
+    "flows": [{"protocol": "tcp", "port_range": "8080/8090"}],
+    "reason": "web tier reads reports",
+}
+BY_SHARED_GROUP: Json = {
+    "method": "shared_group",
+    "source": _instances(SHOP, "i-web01"),
+    "target": _instances(SHOP, "i-app01"),
+    "security_group_id": "sg-shared",
+    "bidirectional": True,
+    "reason": "web and application tier form a cluster",
+}
+BY_DEDICATED_GROUP: Json = {
+    "method": "dedicated_group",
+    "source": _instances(SHOP, "i-web02"),
+    "target": _instances(SHOP, "i-app01"),
+    "group_name": "web-app-cluster",
+    "bidirectional": True,
+    "reason": "web and application tier form a cluster",
+}
+VPC_BY_GROUP: Json = {
+    "method": "group_authorization",
+    "source": _instances(SHOP, "i-vpc-web01"),
+    "target": _instances(DATA, "i-vpc-db01"),
+    "flows": _MYSQL,
+    "reason": "orders service reads the order database",
+}
+VPC_BY_ADDRESS: Json = {
+    "method": "address_rules",
+    "source": {"addresses": ["172.16.1.0/28"]},
+    "target": _instances(DATA, "i-vpc-db01"),
+    "flows": _MYSQL,
+    "reason": "web subnet reads the order database",
+}
+VPC_BY_SHARED_GROUP: Json = {
+    "method": "shared_group",
+    "source": _instances(SHOP, "i-vpc-web01"),
+    "target": _instances(SHOP, "i-vpc-app01"),
+    "security_group_id": "sg-vpc-app",
+    "bidirectional": True,
+    "reason": "web and application tier form a cluster",
+}
+VPC_BY_DEDICATED_GROUP: Json = {
+    "method": "dedicated_group",
+    "source": _instances(SHOP, "i-vpc-web01"),
+    "target": _instances(SHOP, "i-vpc-app01"),
+    "bidirectional": True,
+    "reason": "web and application tier form a cluster",
+}
+
+_NAMED: dict[str, tuple[str, str, Json]] = {
+    "4-group-authorization-classic": (
+        "Method 4, classic network: authorize a group of another account",
+        "A rule in `sg-db` names `sg-web`. With `scope: instance` it is limited to i-db01.",
+        BY_GROUP,
+    ),
+    "1-address-rules-classic": (
+        "Method 1, classic network: let the addresses of instances in",
+        "One rule for each source address, limited to i-db02.",
+        BY_ADDRESS,
+    ),
+    "1-address-rules-by-hand": (
+        "Method 1, classic network: let an address in that is entered by hand",
+        "Nothing is read or changed on the side of the source.",
+        BY_ADDRESS_BY_HAND,
+    ),
+    "2-shared-group-classic": (
+        "Method 2, classic network: join one group that exists",
+        "Members of one basic group reach each other, on everything.",
+        BY_SHARED_GROUP,
+    ),
+    "3-dedicated-group-classic": (
+        "Method 3, classic network: a group made for the purpose",
+        "The new group has no rules: it opens nothing but its members to each other.",
+        BY_DEDICATED_GROUP,
+    ),
+    "4-group-authorization-vpc": (
+        "Method 4, VPC: authorize a group of another account",
+        "The VPC is shared by both accounts.",
+        VPC_BY_GROUP,
+    ),
+    "1-address-rules-vpc": (
+        "Method 1, VPC: let a block of addresses in",
+        "In a VPC a source may be wider than one address.",
+        VPC_BY_ADDRESS,
+    ),
+    "2-shared-group-vpc": ("Method 2, VPC: join one group that exists", "", VPC_BY_SHARED_GROUP),
+    "3-dedicated-group-vpc": (
+        "Method 3, VPC: a group made for the purpose",
+        "",
+        VPC_BY_DEDICATED_GROUP,
+    ),
+}
+
+
+def _named(summary: str, description: str, value: Json) -> Json:
+    return {"summary": summary, "description": description or summary, "value": value}
+
+
+CONNECT_REQUESTS: Any = {name: _named(*each) for name, each in _NAMED.items()}
+PLAN_REQUESTS: Any = {
+    **{
+        name: _named(summary, description, {"kind": "connect", "connection": value})
+        for name, (summary, description, value) in _NAMED.items()
+    },
+    "disconnect": _named(
+        "Take a connection back",
+        "Put in the id of a connection that stands.",
+        {"kind": "disconnect", "connection_id": _CONNECTION},
+    ),
+}
+
+# --- plans ------------------------------------------------------------------------
+
+_NEW_RULE: Json = {
+    "direction": "ingress",
+    "policy": "accept",
+    "priority": 1,
+    "protocol": "tcp",
+    "port_range": "3306/3306",
+    "nic_type": "intranet",
+    "peer": {"group_id": "sg-web", "account_id": SHOP},
+    "own_cidr": "10.170.3.1/32",
+    "description": "orders service reads the order database",
+}
+_KEPT_RULE: Json = _NEW_RULE | {
+    "rule_id": "sgr-0f3a5b04",
+    "description": f"intercom:{_OPERATION}:1 orders service reads the order database",
+}
+_BLOCKED: Json = {
+    "verdict": "blocked",
+    "code": "default",
+    "summary": "No rule of sg-db lets it in.",
+    "egress": _BY_DEFAULT,
+    "ingress": {"verdict": "blocked", "code": "default", "rules": []},
+    "shared_group_ids": [],
+}
+_AFTER: Json = _REACHABLE | {
+    "summary": "A new rule in sg-db lets it in, and nothing holds it back on the way out.",
+    "ingress": {
+        "verdict": "allowed",
+        "code": "rule",
+        "rules": [_NEW_RULE | {"rule_id": "new-1", "group_id": "sg-db", "account_id": DATA}],
+    },
+}
+_TRAFFIC: Json = {
+    "source": _WEB_SIDE | {"address": "10.170.1.1"},
+    "target": _DB_SIDE | {"address": "10.170.3.1"},
+    "protocol": "tcp",
+    "port_range": "3306/3306",
+    "nic_type": "intranet",
+    "address_family": "ipv4",
+}
+_EXTRA: Json = _TRAFFIC | {
+    "source": _WEB_SIDE | {"instance_id": "i-web02", "address": "10.170.1.2"},
+    "asked": False,
+    "certain": True,
+}
+PLAN: Json = {
+    "id": _PLAN,
+    "kind": "connect",
+    "changes": [
+        {
+            "action": "add_rules",
+            "account_id": DATA,
+            "region_id": REGION,
+            "group_id": "sg-db",
+            "rules": [_NEW_RULE],
+            "reason": "sg-db lets nobody of sg-web in on tcp 3306/3306",
+        }
+    ],
+    "asked": {"pairs": 1, "items": [_TRAFFIC | {"before": _BLOCKED, "after": _AFTER}]},
+    "gained": {
+        "pairs": 2,
+        "items": [_TRAFFIC | {"asked": True, "certain": True}, _EXTRA],
+        "truncated": False,
+    },
+    "lost": {"pairs": 0, "items": [], "truncated": False},
+    "extra_pairs": 1,
+    "quotas": [
+        {
+            "name": "rules_per_group",
+            "account_id": DATA,
+            "subject": "sg-db",
+            "used": 1,
+            "after": 2,
+            "limit": 200,
+        }
+    ],
+    "calls": 4,
+    "warnings": [],
+    "rests_on": {"rules": [], "memberships": []},
+    "fingerprint": _FINGERPRINT,
+    "created_at": "2026-01-05T08:02:00Z",
+    "expires_at": "2026-01-05T09:02:00Z",
+}
+
+# --- operations -------------------------------------------------------------------
+
+OPERATION: Json = {
+    "id": _OPERATION,
+    "kind": "connect",
+    "status": "pending",
+    "done": False,
+    "progress": 0,
+    "steps": [],
+    "connection_id": _CONNECTION,
+    "plan_id": _PLAN,
+    "backup_ids": [],
+    "result": None,
+    "error": None,
+    "created_at": "2026-01-05T08:03:00Z",
+    "started_at": None,
+    "finished_at": None,
+}
+DISCONNECTING: Json = OPERATION | {"id": _LATER, "kind": "disconnect"}
+
+
+def _step(number: int, name: str, *cloud_request_ids: str) -> Json:
+    return {
+        "number": number,
+        "name": name,
+        "status": "succeeded",
+        "attempts": 1,
+        "detail": "",
+        "cloud_request_ids": list(cloud_request_ids),
+        "started_at": f"2026-01-05T08:03:0{number}Z",
+        "finished_at": f"2026-01-05T08:03:0{number}Z",
+    }
+
+
+FINISHED: Json = OPERATION | {
+    "status": "succeeded",
+    "done": True,
+    "progress": 100,
+    "steps": [
+        _step(1, "prepare"),
+        _step(2, "add_rules", "473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E"),
+        _step(3, "verify"),
+        _step(4, "record"),
+    ],
+    "backup_ids": [_BACKUP],
+    "result": {"adopted": []},
+    "started_at": "2026-01-05T08:03:00Z",
+    "finished_at": "2026-01-05T08:03:04Z",
+}
+OPERATION_PAGE: Json = {"items": [FINISHED], "next_cursor": None}
+
+# --- connections ------------------------------------------------------------------
+
+_SUMMARY: Json = {
+    "id": _CONNECTION,
+    "method": "group_authorization",
+    "status": "active",
+    "request": BY_GROUP,
+    "adopted": [],
+    "created_at": "2026-01-05T08:03:00Z",
+    "disconnected_at": None,
+}
+CONNECTION: Json = _SUMMARY | {
+    "ledger": [
+        {
+            "kind": "added_rule",
+            "operation_id": _OPERATION,
+            "account_id": DATA,
+            "region_id": REGION,
+            "group_id": "sg-db",
+            "shared_with": [],
+            "rule": _KEPT_RULE,
+        }
+    ]
+}
+CONNECTION_PAGE: Json = {"items": [_SUMMARY], "next_cursor": None}
+
+# --- backups ----------------------------------------------------------------------
+
+_KEPT: Json = {
+    "id": _BACKUP,
+    "group_id": "sg-db",
+    "account_id": DATA,
+    "region_id": REGION,
+    "operation_id": _OPERATION,
+    "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "created_at": "2026-01-05T08:03:01Z",
+}
+BACKUP: Json = _KEPT | {
+    "content": _GROUP
+    | {
+        "group_id": "sg-db",
+        "account_id": DATA,
+        "name": "db",
+        "inner_access": "accept",
+        "rules": [
+            {
+                key: value
+                for key, value in _OPENING_RULE.items()
+                if key not in {"group_id", "account_id"}
+            }
+        ],
+        "members": [
+            {"instance_id": each, "interface_id": each, "primary": True}
+            for each in ("i-db01", "i-db02")
+        ],
+    }
+}
+BACKUP_PAGE: Json = {"items": [_KEPT], "next_cursor": None}
