@@ -1,0 +1,195 @@
+"""The contract: what FastAPI derives from the code, made fit for readers and generators."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.authentication import is_open
+from app.api.errors import (
+    BodyTooLargeError,
+    MalformedRequestError,
+    NotAcceptableError,
+    UnsupportedMediaTypeError,
+)
+from app.api.problems import MEDIA_TYPE
+from app.api.refusals import problem_examples, refusals
+from app.api.schemas.base import COMPONENT
+from app.domain.documents import Document
+from app.domain.errors import (
+    AmbiguousCredentialsError,
+    AppError,
+    DuplicateKeyError,
+    InvalidInputError,
+    MalformedBodyError,
+    StorageUnavailableError,
+    UnauthenticatedError,
+    UnknownFieldError,
+)
+
+TITLE = "ECS Intercommunication API"
+SUMMARY = "Instance A may reach instance B on port p: planned, proven, applied, taken back."
+DESCRIPTION = """\
+Connects Alibaba Cloud ECS instances by changing security groups in one of four ways, within one
+account or across two. Before anything changes, a plan says exactly what would open and close and
+which rules decide. What changes is backed up first, verified afterwards, and taken back where it
+went wrong.
+
+### A tour in three steps
+
+1. [Find the ids](#/inventory/list_instances) of the instances, and
+   [ask why](#/reachability/explain_reachability) one does not reach the other today.
+2. [Plan the connection](#/plans/create_plan) and read what it would open; then
+   [apply the plan](#/plans/apply_plan), or [connect at once](#/connections/create_connection).
+3. [Follow the operation](#/operations/get_operation) to its end, and one day
+   [take the connection back](#/connections/disconnect_connection).
+
+### Conventions
+
+- Every change of the cloud answers `202` with an operation and its address in `Location`.
+- Errors are problem details (RFC 9457). Branch on `code`; `type` is the address of a page about it.
+- Listings answer `{"items": […], "next_cursor": …}`; hand `next_cursor` back as `cursor`.
+- Unknown fields and parameters are refused, so that a typing error is never ignored.
+- Each answer carries `X-Request-ID`, yours if you sent one. Times are UTC.
+"""
+TAGS = [
+    {"name": "accounts", "description": "Accounts that the service may speak for."},
+    {"name": "inventory", "description": "Instances and security groups, read from the cloud."},
+    {"name": "reachability", "description": "What is reachable, and because of which rules."},
+    {"name": "plans", "description": "What would be changed, and what that means."},
+    {"name": "connections", "description": "The main job: who may reach whom."},
+    {"name": "operations", "description": "Plans being carried out."},
+    {"name": "backups", "description": "What groups held before they were changed."},
+    {"name": "service", "description": "Whether and which version of the service answers."},
+]
+SECURITY_SCHEME = "api_key"
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key: `Authorization: Bearer …`. With the simulated cloud this page "
+    "fills in its key by itself.",
+}
+UNUSED = {"HTTPValidationError", "ValidationError"}
+"""What FastAPI would answer to an invalid request; we answer problems."""
+
+METHODS = ("get", "post", "patch", "put", "delete")
+
+
+def openapi_document(app: FastAPI) -> Document:
+    """Return the contract of an app as OpenAPI 3.1.0."""
+    document = get_openapi(
+        title=TITLE,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        version=app.version,
+        openapi_version="3.1.0",
+        routes=app.routes,
+        tags=TAGS,
+        servers=[{"url": "/", "description": "where this document came from"}],
+        contact={"name": "ECS Intercommunication API"},
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+    )
+    components = document["components"]
+    components["securitySchemes"] = {SECURITY_SCHEME: BEARER}
+    components["examples"] = problem_examples()
+    for path, operation in _operations(document):
+        _complete(path, operation)
+        for parameter in operation.get("parameters", []):
+            parameter["schema"] = _not_null(parameter["schema"])
+    _simplify(document)
+    schemas = components["schemas"]
+    components["schemas"] = {name: schemas[name] for name in sorted(schemas.keys() - UNUSED)}
+    return document
+
+
+def openapi_text(app: FastAPI) -> str:
+    """Return the contract as the text that is committed: the same for the same code."""
+    return json.dumps(openapi_document(app), indent=2, ensure_ascii=False) + "\n"
+
+
+def _operations(document: Document) -> Iterator[tuple[str, Document]]:
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, item[method]
+
+
+def _complete(path: str, operation: Document) -> None:
+    """Describe what every operation has in common: who may ask, and what is refused."""
+    common: list[type[AppError]] = [NotAcceptableError, InvalidInputError, AppError]
+    if is_open(path):
+        operation["security"] = []
+    else:
+        operation["security"] = [{SECURITY_SCHEME: []}]
+        common += [UnauthenticatedError, AmbiguousCredentialsError, StorageUnavailableError]
+    if path not in {"/livez", "/readyz"}:
+        common.append(MalformedRequestError)
+    if "requestBody" in operation:
+        common += [
+            MalformedBodyError,
+            DuplicateKeyError,
+            UnknownFieldError,
+            BodyTooLargeError,
+            UnsupportedMediaTypeError,
+        ]
+    _add_refusals(operation["responses"], common)
+
+
+def _not_null(schema: Document) -> Document:
+    """A parameter is left out or has a value: in a URL there is no null."""
+    some: list[Document] = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    if len(some) == 1:
+        return some[0]
+    return {key: value for key, value in schema.items() if key != "description"}
+
+
+def _add_refusals(responses: Document, kinds: list[type[AppError]]) -> None:
+    for status, described in refusals(*kinds).items():
+        present = responses.get(str(status), described)
+        if MEDIA_TYPE in present["content"]:
+            ours, theirs = (each["content"][MEDIA_TYPE] for each in (present, described))
+            ours["examples"] = theirs["examples"] | ours["examples"]
+        else:  # what FastAPI says of 422 by itself
+            present = described
+        responses[str(status)] = present
+    _with_headers(responses)
+    ordered = sorted(responses.items())
+    responses.clear()
+    responses.update(ordered)
+
+
+def _with_headers(responses: Document) -> None:
+    for status, name, description in (
+        ("401", "WWW-Authenticate", "The scheme to be used."),
+        ("503", "Retry-After", "Seconds after which to repeat the request."),
+    ):
+        if status in responses:
+            responses[status]["headers"] = {
+                name: {"description": description, "schema": {"type": "string"}}
+            }
+
+
+def _simplify(node: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Take out what only adds noise: titles that repeat names, whole numbers as fractions."""
+    match node:
+        case dict():
+            if COMPONENT in node:
+                node["$ref"] = f"#/components/schemas/{node.pop(COMPONENT)}"
+            if isinstance(node.get("title"), str) and _is_schema(node):
+                del node["title"]
+            for key, value in node.items():
+                if isinstance(value, float) and value.is_integer():
+                    node[key] = int(value)
+                elif key not in {"example", "examples", "default"}:
+                    _simplify(value)
+        case list():
+            for item in node:
+                _simplify(item)
+        case _:
+            pass
+
+
+def _is_schema(node: Document) -> bool:
+    return any(key in node for key in ("type", "anyOf", "oneOf", "allOf", "$ref", "enum", "const"))

@@ -1,0 +1,76 @@
+"""Assemble the FastAPI app from a built House; nothing else."""
+
+from fastapi import FastAPI
+
+from app.api import docs
+from app.api.authentication import Authentication
+from app.api.correlation import Correlation
+from app.api.endpoints import (
+    accounts,
+    backups,
+    connections,
+    inventory,
+    operations,
+    plans,
+    reachability,
+    service,
+)
+from app.api.handlers import HANDLERS
+from app.api.hosts import AllowedHosts
+from app.api.openapi import TITLE
+from app.services.house import House
+
+ROUTERS = (
+    accounts.router,
+    inventory.router,
+    reachability.router,
+    plans.router,
+    connections.router,
+    operations.router,
+    backups.router,
+    service.router,
+    docs.router,
+)
+
+
+def create_app(
+    house: House,
+    *,
+    api_key: str,
+    docs_key: str | None,
+    allowed_hosts: tuple[str, ...],
+    body_limit_bytes: int,
+    version: str,
+) -> FastAPI:
+    """Return the app that serves a House.
+
+    `docs_key` is what the documentation page fills in by itself; None in front of a real
+    cloud. The host `*` in `allowed_hosts` stands for every one.
+    """
+    app = bare_app(version)
+    app.state.house = house
+    app.state.docs_key = docs_key
+    app.state.body_limit_bytes = body_limit_bytes
+    # The last one added is the first to see a request.
+    app.add_middleware(Authentication, api_key=api_key)
+    app.add_middleware(AllowedHosts, names=allowed_hosts)
+    app.add_middleware(Correlation)
+    return app
+
+
+def bare_app(version: str) -> FastAPI:
+    """Return the app without anything behind it: enough to read the contract from."""
+    app = FastAPI(
+        title=TITLE,
+        version=version,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        # Its log records carry exception texts, which nobody has searched for secrets.
+        telemetry={"logs": False},
+        exception_handlers=HANDLERS,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/docs/assets", docs.assets())
+    return app
