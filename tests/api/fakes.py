@@ -1,0 +1,273 @@
+"""A House of simple fakes: what the services promise, without a cloud or a database."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from app.api import examples
+from app.domain.accounts import AccessState, Account
+from app.domain.addresses import Block
+from app.domain.backups import Backup
+from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
+from app.domain.documents import Document, read_effect, read_held
+from app.domain.errors import (
+    AlreadyExistsError,
+    InvalidCursorError,
+    NotFoundError,
+    TargetNotFoundError,
+)
+from app.domain.groups import Eni, Group, Instance, Place
+from app.domain.intents import read_intent
+from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.ports.ecs import GroupSummary
+from app.ports.store import KeptPlan, Page
+from app.services.connections import ConnectionView
+from app.services.house import House
+
+NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+KNOWN = "known"
+UNKNOWN = "unknown"
+PLACE = Place(examples.SHOP, examples.REGION)
+
+ACCOUNT = Account(
+    account_id=examples.SHOP,
+    name="shop",
+    role_arn=None,
+    external_id="external",
+    region_ids=(examples.REGION,),
+    created_at=NOW,
+)
+WEB = Instance(
+    "i-web01",
+    PLACE,
+    (Eni("i-web01", (Block.parse("10.170.1.1/32"),), frozenset({"sg-web"})),),
+    name="web-1",
+    zone_id="cn-hangzhou-b",
+)
+RULE = read_held(examples.GROUP["rules"][0])
+GROUP = Group("sg-web", PLACE, "web", rules=(RULE,))
+OPERATION = Operation(
+    operation_id="op-1",
+    kind=OperationKind.CONNECT,
+    status=OperationStatus.PENDING,
+    connection_id="con-1",
+    plan_id="plan-1",
+    created_at=NOW,
+)
+DONE = replace(
+    OPERATION,
+    operation_id=KNOWN,
+    status=OperationStatus.REJECTED,
+    steps=(Step(1, "prepare", StepStatus.SUCCEEDED, NOW, NOW),),
+    error={"code": "plan_stale", "title": "Stale", "detail": "it changed", "difference": []},
+    finished_at=NOW,
+)
+PLAN = KeptPlan(
+    plan_id="plan-1",
+    kind="connect",
+    request=examples.BY_GROUP,
+    document={
+        key: value
+        for key, value in examples.PLAN.items()
+        if key not in {"id", "created_at", "expires_at"}
+    },
+    fingerprint="f",
+    world={},
+    created_at=NOW,
+    expires_at=NOW,
+)
+CONNECTION = Connection("con-1", examples.BY_GROUP, ConnectionStatus.ACTIVE, NOW)
+LEDGER = LedgerEntry(
+    "led-1", "op-1", read_effect(examples.CONNECTION["ledger"][0]), frozenset({"con-1", "con-2"})
+)
+BACKUP = Backup(KNOWN, PLACE, "sg-db", NOW, examples.BACKUP["content"], "0" * 64, "op-1")
+
+
+@dataclass
+class Fake:
+    """Remembers what it was asked, and fails on demand."""
+
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def note(self, name: str, *arguments: object) -> None:
+        self.asked.append((name, arguments))
+        if self.failure is not None:
+            raise self.failure
+
+
+def known(thing_id: str) -> None:
+    if thing_id == UNKNOWN:
+        raise NotFoundError("there is no such thing", thing_id=thing_id)
+
+
+class Accounts(Fake):
+    def register(
+        self, account_id: str, name: str, role_arn: str | None, region_ids: tuple[str, ...]
+    ) -> Account:
+        self.note("register", account_id, name, role_arn, region_ids)
+        if name == "twice":
+            raise AlreadyExistsError("the account is registered", account_id=account_id)
+        return replace(ACCOUNT, account_id=account_id, name=name, role_arn=role_arn)
+
+    def page(self, limit: int, position: int | None) -> Page[Account]:
+        self.note("page", limit, position)
+        return Page((ACCOUNT,), 7 if position is None else None)
+
+    def get(self, account_id: str) -> Account:
+        self.note("get", account_id)
+        if account_id != ACCOUNT.account_id:
+            raise NotFoundError("no such account is registered", account_id=account_id)
+        return ACCOUNT
+
+    def change(self, account_id: str, **changes: Any) -> Account:
+        self.note("change", account_id, changes)
+        return replace(ACCOUNT, **changes)
+
+    def remove(self, account_id: str) -> None:
+        self.note("remove", account_id)
+
+    def check(self, account_id: str) -> Account:
+        self.note("check", account_id)
+        return replace(ACCOUNT, access=AccessState.OK, checked_at=NOW)
+
+
+class Inventory(Fake):
+    def instances(self, **asked: Any) -> tuple[tuple[Instance, ...], str | None]:
+        self.note("instances", asked)
+        if asked["cursor"] == "forged":
+            raise InvalidCursorError("the cursor is not one of ours")
+        return (WEB,), "further"
+
+    def groups(self, **asked: Any) -> tuple[tuple[GroupSummary, ...], str | None]:
+        self.note("groups", asked)
+        return (GroupSummary(replace(GROUP, rules=()), "web tier", 2, None),), None
+
+    def group(
+        self, group_id: str, account_id: str | None = None, region_id: str | None = None
+    ) -> tuple[Group, tuple[Instance, ...]]:
+        self.note("group", group_id, account_id, region_id)
+        if group_id != GROUP.group_id:
+            raise TargetNotFoundError("no such group", group_id=group_id)
+        return GROUP, (WEB,)
+
+
+class Plans(Fake):
+    def connect(self, request: Document) -> KeptPlan:
+        self.note("connect", request)
+        read_intent(request)
+        return replace(PLAN, request=request)
+
+    def disconnect(self, connection_id: str) -> KeptPlan:
+        self.note("disconnect", connection_id)
+        known(connection_id)
+        return replace(PLAN, kind="disconnect", document=PLAN.document | {"kind": "disconnect"})
+
+    def get(self, plan_id: str) -> KeptPlan:
+        self.note("get", plan_id)
+        known(plan_id)
+        return PLAN
+
+
+class Connections(Fake):
+    def create(self, request: Document, *, wait: bool = True) -> Operation:
+        self.note("create", request, wait)
+        read_intent(request)
+        return OPERATION
+
+    def page(self, limit: int, position: int | None, status: str | None = None) -> Page[Connection]:
+        self.note("page", limit, position, status)
+        return Page((CONNECTION,), None)
+
+    def get(self, connection_id: str) -> ConnectionView:
+        self.note("get", connection_id)
+        known(connection_id)
+        return ConnectionView(CONNECTION, (LEDGER,))
+
+    def disconnect(self, connection_id: str, *, wait: bool = True) -> Operation:
+        self.note("disconnect", connection_id, wait)
+        known(connection_id)
+        return replace(OPERATION, kind=OperationKind.DISCONNECT)
+
+
+class Operations(Fake):
+    def apply(self, plan_id: str, *, wait: bool = True) -> Operation:
+        self.note("apply", plan_id, wait)
+        known(plan_id)
+        return OPERATION
+
+    def get(self, operation_id: str) -> Operation:
+        self.note("get", operation_id)
+        known(operation_id)
+        return DONE if operation_id == KNOWN else OPERATION
+
+    def page(
+        self,
+        limit: int,
+        position: int | None,
+        status: OperationStatus | None = None,
+        connection_id: str | None = None,
+    ) -> Page[Operation]:
+        self.note("page", limit, position, status, connection_id)
+        return Page((DONE, OPERATION), 3)
+
+
+class Backups(Fake):
+    def get(self, backup_id: str) -> Backup:
+        self.note("get", backup_id)
+        known(backup_id)
+        return BACKUP
+
+    def page(
+        self,
+        limit: int,
+        position: int | None,
+        group_id: str | None = None,
+        operation_id: str | None = None,
+    ) -> Page[Backup]:
+        self.note("page", limit, position, group_id, operation_id)
+        return Page((BACKUP,), None)
+
+
+class Reachability(Fake):
+    def explain(self, flows: list[Document], *, refresh: bool = False) -> Document:
+        self.note("explain", flows, refresh)
+        return {
+            "items": [examples.EXPLANATION["items"][0] for _ in flows],
+            "world": {"read_at": NOW, "fingerprint": "f"},
+        }
+
+
+@dataclass
+class Health(Fake):
+    checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "cloud": True})
+
+    def ready(self) -> dict[str, bool]:
+        self.note("ready")
+        return self.checks
+
+
+@dataclass
+class Fakes:
+    """The fakes by their own types, and the House made of them."""
+
+    accounts: Accounts = field(default_factory=Accounts)
+    inventory: Inventory = field(default_factory=Inventory)
+    plans: Plans = field(default_factory=Plans)
+    connections: Connections = field(default_factory=Connections)
+    operations: Operations = field(default_factory=Operations)
+    backups: Backups = field(default_factory=Backups)
+    reachability: Reachability = field(default_factory=Reachability)
+    health: Health = field(default_factory=Health)
+
+    @property
+    def house(self) -> House:
+        return House(**{name: cast("Any", fake) for name, fake in vars(self).items()})
+
+    def calls(self) -> list[tuple[str, Any]]:
+        """Everything that any service was asked."""
+        return [call for fake in vars(self).values() for call in fake.asked]
+
+
+class Unforeseen(Exception):  # noqa: N818 - anything but an error of ours
+    pass
