@@ -7,11 +7,11 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from app.domain.addresses import AddressFamily
-from app.domain.comparison import Comparison, Patch, identity
-from app.domain.crowds import Survey
 from app.domain.flows import Flow, Traffic
+from app.domain.judging.comparison import Comparison, Patch, identity
+from app.domain.judging.crowds import Survey
+from app.domain.judging.shifts import Shift
 from app.domain.rules import NicType, PortRange
-from app.domain.shifts import Shift
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 

@@ -13,11 +13,11 @@ from app.domain.flows import (
     Verdict,
 )
 from app.domain.groups import Eni, Group, GroupRef
-from app.domain.guards import NOT_JUDGED, UNREADABLE, Guard, Side, fold, span
-from app.domain.matching import Match, governs, own_matches, peer_match, speaks_of
-from app.domain.routes import has_route
+from app.domain.judging.guards import NOT_JUDGED, UNREADABLE, Guard, Side, fold, span
+from app.domain.judging.matching import Match, governs, own_matches, peer_match, speaks_of
+from app.domain.judging.routes import has_route
+from app.domain.judging.sentences import sentence
 from app.domain.rules import Direction, NicType, Policy
-from app.domain.sentences import sentence
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 

@@ -11,7 +11,8 @@ from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
 
 def end_document(end: End) -> Document:
     """Spell one end of a flow: an instance with the address it speaks from, a bare address
-    or block, or a group that cannot be read."""
+    or block, or a group that cannot be read.
+    """
     match end:
         case InterfaceEnd(instance, _, block):
             return {

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.addresses import AddressFamily
-from app.domain.comparison import identity
 from app.domain.difference import Difference, Item, difference
 from app.domain.evaluate import explain
 from app.domain.flows import EVERYTHING, Flow, Outcome, Traffic
+from app.domain.judging.comparison import identity
 from app.domain.rules import NicType, PortRange, Protocol
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 from tests.support.strategies import (

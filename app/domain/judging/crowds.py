@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.domain.addresses import AddressFamily, Block
-from app.domain.atoms import AddressLine, Stretch
 from app.domain.evaluate import default_of, groups_read
 from app.domain.flows import Flow
 from app.domain.groups import GroupRef, Instance
-from app.domain.guards import bits
-from app.domain.matching import Match, peer_match, speaks_of
+from app.domain.judging.atoms import AddressLine, Stretch
+from app.domain.judging.guards import bits
+from app.domain.judging.matching import Match, peer_match, speaks_of
+from app.domain.judging.wishes import Name, Wishes
 from app.domain.rules import Direction, GroupPeer, NicType, Policy, PrefixListPeer, Rule
-from app.domain.wishes import Name, Wishes
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 

@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 from typing import TypeAlias
 
 from app.domain.flows import Cause, SideOutcome
-from app.domain.matching import is_readable
+from app.domain.judging.matching import is_readable
 from app.domain.rules import MAX_PORT, Policy, PortRange, Protocol, Rule
 
 HIGHEST_PRIORITY = 1

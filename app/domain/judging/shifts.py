@@ -8,8 +8,8 @@ from typing import TypeAlias
 from app.domain.addresses import AddressFamily
 from app.domain.evaluate import combined
 from app.domain.flows import EVERYTHING, Outcome, Traffic
-from app.domain.guards import EVERY_PORT, Side, Span, along, span
-from app.domain.matching import Match
+from app.domain.judging.guards import EVERY_PORT, Side, Span, along, span
+from app.domain.judging.matching import Match
 from app.domain.rules import ANY_PORT, PortRange, Protocol
 
 

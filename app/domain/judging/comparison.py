@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from app.domain.addresses import AddressFamily, Block
-from app.domain.atoms import Stretch, covering, without
-from app.domain.crowds import Crowd, Standing, Survey
-from app.domain.guards import NOT_JUDGED, UNREADABLE, Guard, Side, Unguarded, bits
-from app.domain.matching import Match
-from app.domain.routes import has_route
+from app.domain.judging.atoms import Stretch, covering, without
+from app.domain.judging.crowds import Crowd, Standing, Survey
+from app.domain.judging.guards import NOT_JUDGED, UNREADABLE, Guard, Side, Unguarded, bits
+from app.domain.judging.matching import Match
+from app.domain.judging.routes import has_route
+from app.domain.judging.shifts import Passage, Shift, shifts
+from app.domain.judging.wishes import Wish
 from app.domain.rules import NicType, Policy, PortRange, Protocol, Rule
-from app.domain.shifts import Passage, Shift, shifts
-from app.domain.wishes import Wish
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
 
 

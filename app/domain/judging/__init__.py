@@ -1,0 +1,1 @@
+"""How `evaluate` and `difference` come to their answers: one judgement, folded many ways."""
