@@ -22,12 +22,40 @@ _RETRY_AFTER = {
 }
 
 
+NULL = "\x00"
+"""Stands for null in an example until FastAPI, which takes every null out, has seen it."""
+
+
+def veiled(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a copy of an example in which NULL stands for null."""
+    match value:
+        case None:
+            return NULL
+        case dict():
+            return {key: veiled(member) for key, member in value.items()}
+        case list():
+            return [veiled(item) for item in value]
+        case _:
+            return value
+
+
+def unveiled(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return the example that `veiled` was given."""
+    match value:
+        case dict():
+            return {key: unveiled(member) for key, member in value.items()}
+        case list():
+            return [unveiled(item) for item in value]
+        case _:
+            return None if value == NULL else value
+
+
 def answer(status: int, description: str, example: Any) -> Described:  # noqa: ANN401 - any JSON
     """Describe what is answered when all went well."""
     return {
         status: {
             "description": description,
-            "content": {"application/json": {"example": example}},
+            "content": {"application/json": {"example": veiled(example)}},
         }
     }
 

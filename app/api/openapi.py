@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.answers import unveiled
 from app.api.authentication import is_open
 from app.api.errors import (
     BodyTooLargeError,
@@ -182,7 +183,9 @@ def _simplify(node: Any) -> None:  # noqa: ANN401 - any JSON value
             for key, value in node.items():
                 if isinstance(value, float) and value.is_integer():
                     node[key] = int(value)
-                elif key not in {"example", "examples", "default"}:
+                elif key == "example":
+                    node[key] = unveiled(value)
+                elif key not in {"examples", "default"}:
                     _simplify(value)
         case list():
             for item in node:
