@@ -10,7 +10,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
-from app.api import errors as _errors_of_http  # noqa: F401 - so that every kind is known
+from app.api.errors import BodyTooLargeError
 from app.domain.documents import Document
 from app.domain.errors import AppError
 
@@ -108,7 +108,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 def problem(code: str, title: str, detail: str = "", **members: object) -> Document:
-    """Spell a problem: its own members first, the standard ones never overwritten."""
+    """Spell a problem: the standard members first, never overwritten by its own."""
     standard: Document = {
         "type": type_of(code),
         "title": title,
@@ -117,7 +117,7 @@ def problem(code: str, title: str, detail: str = "", **members: object) -> Docum
     }
     if detail:
         standard["detail"] = detail
-    return members | standard
+    return standard | {name: each for name, each in members.items() if name not in standard}
 
 
 def kept_problem(document: Mapping[str, Any]) -> Document:
@@ -137,6 +137,8 @@ def render(error: AppError, scope: Scope) -> JSONResponse:
     }
     body = problem(error.code, error.title, str(error), **members)
     headers = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    if isinstance(error, BodyTooLargeError):
+        headers["Connection"] = "close"  # the rest of the body is not waited for
     return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
 
 
