@@ -85,7 +85,10 @@ def _named_groups(opening: Opening, world: World, asked: AskedFlow) -> Iterator[
     if isinstance(intent.source, GroupSide):
         own = source.eni.group_ids if isinstance(source, InterfaceEnd) else None
         for group_id in intent.source.group_ids:
-            if own is None or group_id in own:
+            group = world.groups.get(group_id)
+            if group is not None and group.managed:
+                opening.managed.add(group.ref)
+            elif own is None or group_id in own:
                 yield GroupRef(group_id, intent.source.place.account_id)
     elif isinstance(source, InterfaceEnd):
         for group in usable_groups(opening, world, source.instance):

@@ -33,7 +33,7 @@ class SharedGroup:
     ) -> Proposal:
         if all(each.is_open for each in asked):
             return Proposal()
-        group = self._group(world, intent)
+        group = self._group(world, intent, limits)
         if group is None:
             return Proposal(obstacles=(_no_group(world, intent),))
         if group.managed:
@@ -42,12 +42,15 @@ class SharedGroup:
         found = [*_unfit(world, intent, group), *joining_obstacles(world, group, joining, limits)]
         return Proposal(joins(group, joining), tuple(found))
 
-    def _group(self, world: World, intent: Intent) -> Group | None:
+    def _group(self, world: World, intent: Intent, limits: Limits) -> Group | None:
+        """The group that is named, or one that can be joined, with the least extra access."""
         if intent.group_id is not None:
             return world.groups.get(intent.group_id)
         usable = [group for group in _candidates(world, intent) if group.connects_members]
-        few = sorted(usable, key=lambda each: len(world.members(each.group_id)))[:CANDIDATES]
-        return min(few, key=lambda each: _extra_access(world, intent, each), default=None)
+        free = [group for group in usable if not any(_joining(world, intent, group, limits))]
+        few = sorted(free or usable, key=lambda each: len(world.members(each.group_id)))
+        some = few[:CANDIDATES]
+        return min(some, key=lambda each: _extra_access(world, intent, each), default=None)
 
 
 def _candidates(world: World, intent: Intent) -> Iterator[Group]:
@@ -57,6 +60,10 @@ def _candidates(world: World, intent: Intent) -> Iterator[Group]:
         group = world.groups.get(group_id)
         if group is not None and not group.managed and group.kind is GroupKind.BASIC:
             yield group
+
+
+def _joining(world: World, intent: Intent, group: Group, limits: Limits) -> Iterator[Obstacle]:
+    return joining_obstacles(world, group, not_members(world, intent, group.group_id), limits)
 
 
 def _extra_access(world: World, intent: Intent, group: Group) -> tuple[int, str]:
