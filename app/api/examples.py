@@ -210,7 +210,9 @@ _OPENING_RULE: Json = {
 _REACHABLE: Json = {
     "verdict": "reachable",
     "code": "rule",
-    "summary": "sgr-db-from-app in sg-db lets it in, and nothing holds it back on the way out.",
+    "summary": "tcp port 3306 from i-app01 (10.170.2.1) to i-db01 (10.170.3.1) on the intranet "
+    "side is reachable: egress of i-app01 (10.170.2.1) is allowed by default, and ingress of "
+    "i-db01 (10.170.3.1) is allowed by rule sgr-db-from-app of sg-db.",
     "egress": _BY_DEFAULT,
     "ingress": {"verdict": "allowed", "code": "rule", "rules": [_OPENING_RULE]},
     "shared_group_ids": [],
@@ -377,22 +379,28 @@ _KEPT_RULE: Json = _NEW_RULE | {
     "rule_id": "sgr-0f3a5b04",
     "description": f"intercom:{_OPERATION}:1 orders service reads the order database",
 }
+_WAY = "tcp port 3306 from i-web01 (10.170.1.1) to i-db01 (10.170.3.1) on the intranet side is"
 _BLOCKED: Json = {
     "verdict": "blocked",
     "code": "default",
-    "summary": "No rule of sg-db lets it in.",
+    "summary": f"{_WAY} blocked: ingress of i-db01 (10.170.3.1) is refused by default.",
     "egress": _BY_DEFAULT,
     "ingress": {"verdict": "blocked", "code": "default", "rules": []},
     "shared_group_ids": [],
 }
-_AFTER: Json = _REACHABLE | {
-    "summary": "A new rule in sg-db lets it in, and nothing holds it back on the way out.",
-    "ingress": {
-        "verdict": "allowed",
-        "code": "rule",
-        "rules": [_NEW_RULE | {"rule_id": "new-1", "group_id": "sg-db", "account_id": DATA}],
-    },
-}
+
+
+def _let_in_by(rule: Json) -> Json:
+    named = rule | {"group_id": "sg-db", "account_id": DATA}
+    return _REACHABLE | {
+        "summary": f"{_WAY} reachable: egress of i-web01 (10.170.1.1) is allowed by default, and "
+        f"ingress of i-db01 (10.170.3.1) is allowed by rule {rule['rule_id']} of sg-db.",
+        "ingress": {"verdict": "allowed", "code": "rule", "rules": [named]},
+    }
+
+
+_AFTER = _let_in_by(_NEW_RULE | {"rule_id": "new-1"})
+_NOW = _let_in_by(_KEPT_RULE)
 _TRAFFIC: Json = {
     "source": _WEB_SIDE | {"address": "10.170.1.1"},
     "target": _DB_SIDE | {"address": "10.170.3.1"},
@@ -406,6 +414,19 @@ _EXTRA: Json = _TRAFFIC | {
     "asked": False,
     "certain": True,
 }
+
+
+def _quota(name: str, subject: str, limit: int) -> Json:
+    return {
+        "name": name,
+        "account_id": DATA,
+        "subject": subject,
+        "used": 1,
+        "after": 2,
+        "limit": limit,
+    }
+
+
 PLAN: Json = {
     "id": _PLAN,
     "kind": "connect",
@@ -416,7 +437,8 @@ PLAN: Json = {
             "region_id": REGION,
             "group_id": "sg-db",
             "rules": [_NEW_RULE],
-            "reason": "sg-db lets nobody of sg-web in on tcp 3306/3306",
+            "reason": "sg-db guards i-db01; sg-web of account 1000000000000001 stands for the "
+            "source and its 2 members",
         }
     ],
     "asked": {"pairs": 1, "items": [_TRAFFIC | {"before": _BLOCKED, "after": _AFTER}]},
@@ -428,16 +450,11 @@ PLAN: Json = {
     "lost": {"pairs": 0, "items": [], "truncated": False},
     "extra_pairs": 1,
     "quotas": [
-        {
-            "name": "rules_per_group",
-            "account_id": DATA,
-            "subject": "sg-db",
-            "used": 1,
-            "after": 2,
-            "limit": 200,
-        }
+        _quota("peer_groups_per_group", "sg-db", 20),
+        _quota("rules_per_group", "sg-db", 200),
+        _quota("rules_per_nic", "i-db02", 1000),
     ],
-    "calls": 4,
+    "calls": 5,
     "warnings": [],
     "rests_on": {"rules": [], "memberships": []},
     "fingerprint": _FINGERPRINT,
@@ -484,15 +501,29 @@ FINISHED: Json = OPERATION | {
     "done": True,
     "progress": 100,
     "steps": [
-        _step(1, "prepare"),
-        _step(2, "add_rules", "473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E"),
-        _step(3, "verify"),
-        _step(4, "record"),
+        _step(1, "check"),
+        _step(2, "back up"),
+        _step(3, "change 1: add_rules sg-db", "473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E"),
+        _step(4, "verify, look 1"),
+        _step(5, "record"),
     ],
     "backup_ids": [_BACKUP],
-    "result": {"adopted": []},
+    "result": {
+        "verdicts": [_TRAFFIC | _NOW],
+        "effects": [
+            {
+                "kind": "added_rule",
+                "account_id": DATA,
+                "region_id": REGION,
+                "group_id": "sg-db",
+                "rule": _KEPT_RULE,
+            }
+        ],
+        "adopted": [],
+        "warnings": [],
+    },
     "started_at": "2026-01-05T08:03:00Z",
-    "finished_at": "2026-01-05T08:03:04Z",
+    "finished_at": "2026-01-05T08:03:05Z",
 }
 OPERATION_PAGE: Json = {"items": [FINISHED], "next_cursor": None}
 

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas.base import COMPONENT, In, Out, left_out, names_of
+from app.api.schemas.base import COMPONENT, In, Out, names_of
 from app.api.schemas.flows import Flows
-from app.api.schemas.networks import Rule
+from app.api.schemas.networks import Adopted, Effect
 from app.api.schemas.values import (
     AccountId,
     Cidrs,
@@ -103,6 +102,11 @@ class GroupAuthorizationSource(
 
 
 class _Connect(In):
+    # Named here so that they come first; each method says what they are.
+    method: MethodName
+    source: Any
+    target: Any
+    flows: Any
     bidirectional: Annotated[
         StrictBool, Field(description="Whether targets shall reach the sources as well.")
     ] = False
@@ -204,23 +208,13 @@ SentRequest = Annotated[
 ]
 
 
-class LedgerItem(Out):
+class LedgerItem(Effect):
     """Something in the cloud that is there because of us."""
 
-    kind: Annotated[
-        Literal["added_rule", "removed_rule", "joined", "left", "created_group", "deleted_group"],
-        Field(description="What took effect."),
-    ]
     operation_id: Annotated[str, Field(description="The operation that did it.")]
-    account_id: str
-    region_id: str
-    group_id: str
     shared_with: Annotated[
         list[str], Field(description="Other connections that need it too: it outlives this one.")
     ]
-    rule: Rule | SkipJsonSchema[None] = left_out("The rule, as it was read back.")
-    instance_id: str | SkipJsonSchema[None] = left_out("The instance that joined or left.")
-    group_name: str | SkipJsonSchema[None] = left_out("The name of the group.")
 
     @classmethod
     def of(cls, entry: domain.LedgerEntry, connection_id: str) -> Self:
@@ -229,15 +223,6 @@ class LedgerItem(Out):
             "shared_with": sorted(entry.users - {connection_id}),
         }
         return cls.model_validate(effect_document(entry.effect) | others)
-
-
-class Adopted(Out):
-    """A rule or membership that the connection rests on and that is not ours: never removed."""
-
-    group_id: str
-    account_id: str | SkipJsonSchema[None] = left_out("The account that owns the group.")
-    rule_id: str | SkipJsonSchema[None] = left_out("The rule.")
-    instance_id: str | SkipJsonSchema[None] = left_out("The member of the group.")
 
 
 class ConnectionSummary(Out):

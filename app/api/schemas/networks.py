@@ -1,6 +1,6 @@
 """Rules, groups' peers, ends of flows and verdicts, as answers spell them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 from pydantic.json_schema import SkipJsonSchema
@@ -129,3 +129,31 @@ class Traffic(Out):
     source_port_range: str | SkipJsonSchema[None] = left_out("Absent: every source port.")
     nic_type: NicType
     address_family: AddressFamily
+
+
+class FlowVerdict(Traffic, Verdict):
+    """A flow and its verdict."""
+
+
+class Effect(Out):
+    """Something that took effect in the cloud because of us."""
+
+    kind: Annotated[
+        Literal["added_rule", "removed_rule", "joined", "left", "created_group", "deleted_group"],
+        Field(description="What took effect."),
+    ]
+    account_id: str
+    region_id: str
+    group_id: str
+    rule: Rule | SkipJsonSchema[None] = left_out("The rule, as it was read back.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The instance that joined or left.")
+    group_name: str | SkipJsonSchema[None] = left_out("The name of the group.")
+
+
+class Adopted(Out):
+    """A rule or membership that a connection rests on and that is not ours: never removed."""
+
+    group_id: str
+    account_id: str | SkipJsonSchema[None] = left_out("The account that owns the group.")
+    rule_id: str | SkipJsonSchema[None] = left_out("The rule.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The member of the group.")

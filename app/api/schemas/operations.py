@@ -1,12 +1,13 @@
 """Operations as they are answered."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from app.api.problems import kept_problem
 from app.api.schemas.base import Out
+from app.api.schemas.networks import Adopted, Effect, FlowVerdict
 from app.api.schemas.problems import Problem
 from app.domain import operations as domain
 from app.domain.operations import OperationKind, OperationStatus, StepStatus
@@ -40,6 +41,21 @@ class Step(Out):
         )
 
 
+class OperationResult(Out):
+    """What was reached, read back and judged again."""
+
+    model_config = ConfigDict(extra="allow")
+
+    verdicts: Annotated[
+        list[FlowVerdict], Field(description="The asked flows as they are now, the first ones.")
+    ]
+    effects: Annotated[list[Effect], Field(description="What is different because of us.")]
+    adopted: Annotated[
+        list[Adopted], Field(description="What was made by somebody else in the meantime.")
+    ]
+    warnings: list[str]
+
+
 class Operation(Out):
     """A plan being carried out. At its end exactly one of `result` and `error` is set."""
 
@@ -55,7 +71,7 @@ class Operation(Out):
         list[str], Field(description="What the touched groups held before, complete.")
     ]
     result: Annotated[
-        dict[str, Any] | None, Field(description="What was reached: set where it succeeded.")
+        OperationResult | None, Field(description="What was reached: set where it succeeded.")
     ]
     error: Annotated[Problem | None, Field(description="What went wrong, where something did.")]
     created_at: datetime
@@ -64,7 +80,7 @@ class Operation(Out):
 
     @classmethod
     def of(cls, operation: domain.Operation) -> Self:
-        error = operation.error
+        result, error = operation.result, operation.error
         return cls(
             id=operation.operation_id,
             kind=operation.kind,
@@ -75,7 +91,7 @@ class Operation(Out):
             connection_id=operation.connection_id,
             plan_id=operation.plan_id,
             backup_ids=list(operation.backup_ids),
-            result=operation.result,
+            result=None if result is None else OperationResult.model_validate(result),
             error=None if error is None else Problem.model_validate(kept_problem(error)),
             created_at=operation.created_at,
             started_at=operation.started_at,

@@ -38,6 +38,7 @@ class PlanRequest(
 
 
 class _Change(Out):
+    action: str
     account_id: str
     region_id: str
     group_id: str
