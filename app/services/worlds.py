@@ -32,12 +32,15 @@ class Known:
     """What an earlier reading found: read at once, it saves round trips.
 
     `whole` groups were read with members, `named` ones with references too, `bare` ones with
-    their rules alone; read in the same way, an unchanged world is an equal world.
+    their rules alone; read in the same way, an unchanged world is an equal world. `lists` are
+    the prefix lists that rules named; `networks` those of all instances, None for classic.
     """
 
     whole: frozenset[GroupAt] = frozenset()
     named: frozenset[GroupAt] = frozenset()
     bare: frozenset[GroupAt] = frozenset()
+    lists: frozenset[tuple[Place, str]] = frozenset()
+    networks: frozenset[str | None] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,14 @@ def known_from(world: Document | None) -> Known:
         return frozenset((places[each], each) for each in group_ids if each in places)
 
     whole = some(world["complete"])
-    return Known(whole, some(world["references"]), some(places) - whole)
+    lists = frozenset(
+        (places[group_id], rule["peer"]["prefix_list_id"])
+        for group_id, group in world["groups"].items()
+        for rule in group["rules"].values()
+        if "prefix_list_id" in rule["peer"]
+    )
+    networks = frozenset(each["vpc_id"] for each in world["instances"].values())
+    return Known(whole, some(world["references"]), some(places) - whole, lists, networks)
 
 
 class Worlds:
@@ -150,7 +160,7 @@ class _Reading:
         self._first_round(scope)
         self._check_found(scope)
         core = self._core(scope)
-        owners = self._address_calls(scope)
+        owners = [] if scope.known.networks else self._address_calls(scope, self._networks())
         if scope.with_neighbours:
             self._run([*self._whole(core), *self._references(core), *self._lists(), *owners])
             self._neighbours(core)
@@ -191,6 +201,8 @@ class _Reading:
         calls.extend(self._whole(scope.known.whole - scope.groups, must_exist=False))
         calls.extend(self._rules(scope.known.bare))
         calls.extend(self._references(scope.known.named))
+        calls.extend(self._new_lists(scope.known.lists))
+        calls.extend(self._address_calls(scope, scope.known.networks))
         self._run(calls)
 
     def _optional(self, scope: Scope) -> Iterable[tuple[set[GroupRef], Callable[[], None]]]:
@@ -338,6 +350,9 @@ class _Reading:
             for held in group.rules
             if isinstance(held.rule.peer, PrefixListPeer)
         }
+        return self._new_lists(wanted)
+
+    def _new_lists(self, wanted: Iterable[tuple[Place, str]]) -> list[Callable[[], None]]:
         new = sorted(each for each in wanted if each[1] not in self.asked_lists)
         self.asked_lists |= {list_id for _, list_id in new}
         return [self._list_call(place, list_id) for place, list_id in new]
@@ -368,11 +383,16 @@ class _Reading:
 
         return call
 
-    def _address_calls(self, scope: Scope) -> list[Callable[[], None]]:
+    def _networks(self) -> frozenset[str | None]:
+        """Networks of the instances that were read; the classic one if there are none."""
+        return frozenset({each.vpc_id for each in self.instances.values()} or {None})
+
+    def _address_calls(
+        self, scope: Scope, networks: Collection[str | None]
+    ) -> list[Callable[[], None]]:
         """Look for owners of bare addresses, in every account and network in question."""
         if not scope.addresses:
             return []
-        networks = {instance.vpc_id for instance in self.instances.values()} or {None}
         return [
             self._tolerant(self._owners_call(place, sorted(scope.addresses), vpc_id), set())
             for place in sorted(self.places)
