@@ -18,6 +18,14 @@ _BACKUP = "e7a0d5b8-2c94-4f16-a7d3-1b8c6e4f2a05"
 _FINGERPRINT = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
 
 
+EXAMPLE_IDS = {
+    "plan": _PLAN,
+    "connection": _CONNECTION,
+    "operation": _OPERATION,
+    "backup": _BACKUP,
+}
+
+
 def one(value: str, summary: str) -> Json:
     return {"example": {"summary": summary, "value": value}}
 
@@ -38,6 +46,14 @@ VERSION = {"version": "0.1.0"}
 # --- accounts ---------------------------------------------------------------------
 
 REGISTER: Any = {
+    "the service's own": {
+        "summary": "the account that the service's identity belongs to",
+        "value": {
+            "account_id": "1000000000000009",
+            "name": "base",
+            "region_ids": [REGION],
+        },
+    },
     "with a role": {
         "summary": "an account with a role for the service",
         "description": "The role's trust policy should demand the `external_id` of the answer.",
@@ -54,14 +70,6 @@ REGISTER: Any = {
             "account_id": DATA,
             "name": "data",
             "role_arn": f"acs:ram::{DATA}:role/intercommunication",
-            "region_ids": [REGION],
-        },
-    },
-    "the service's own": {
-        "summary": "the account that the service's identity belongs to",
-        "value": {
-            "account_id": "1000000000000009",
-            "name": "base",
             "region_ids": [REGION],
         },
     },

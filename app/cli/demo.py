@@ -1,5 +1,6 @@
 """`intercom demo`: the main job, on this machine, from nothing."""
 
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def demo(
     demonstration: Annotated[bool, typer.Option(help="Show the main job first.")] = True,
 ) -> None:
     """Start a simulated cloud and the service, connect two instances, disconnect, and serve."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its parts are to be stopped too
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intercom-")))
         cloud, url, process = stack.enter_context(_running(folder, 0 if leave else port))

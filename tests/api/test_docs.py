@@ -27,8 +27,13 @@ def test_the_script_asks_for_nothing_from_elsewhere(stranger: TestClient) -> Non
     script = stranger.get("/docs/init.js")
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert not re.search(r"https?://", script.text)
-    for path in re.findall(r'(?:fetch\(|url: )"([^"]+)"', script.text):
-        assert stranger.get(f"/{path}").status_code == 200, path
+    paths = re.findall(r'(?:fetch\(|url: )"([^"]+)"', script.text)
+    answers = {path: stranger.get(f"/{path}").status_code for path in paths}
+    assert answers == {
+        "docs/credentials.json": 200,
+        "openapi.json": 200,
+        "v1/operations?limit=200": 401,
+    }
 
 
 def test_the_vendored_files_are_those_that_were_vendored() -> None:
@@ -46,7 +51,7 @@ def test_only_the_assets_are_served(stranger: TestClient, name: str) -> None:
 
 
 def test_the_page_knows_no_key_of_a_real_cloud(stranger: TestClient) -> None:
-    assert stranger.get("/docs/credentials.json").json() == {"api_key": None}
+    assert stranger.get("/docs/credentials.json").json()["api_key"] is None
 
 
 def test_the_page_fills_in_the_key_of_a_simulated_cloud(fakes: Fakes) -> None:
@@ -60,5 +65,7 @@ def test_the_page_fills_in_the_key_of_a_simulated_cloud(fakes: Fakes) -> None:
     )
     with TestClient(app) as anybody:
         answer = anybody.get("/docs/credentials.json", headers={"Host": "anything.example"})
-    assert answer.json() == {"api_key": "demo"}
+    assert answer.json()["api_key"] == "demo"
+    text = anybody.get("/openapi.json", headers={"Host": "anything.example"}).text
+    assert all(each in text for each in answer.json()["example_ids"].values())
     assert answer.headers["Cache-Control"] == "no-store"

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from app.api.examples import EXAMPLE_IDS
 from app.api.openapi import TITLE, openapi_text
 from app.api.problems import KINDS, titles
 from app.domain.errors import NotFoundError
@@ -54,8 +55,10 @@ async def get_docs_script() -> FileResponse:
 
 @router.get("/docs/credentials.json")
 async def get_docs_credentials(request: Request) -> JSONResponse:
-    """The key that the page fills in; null unless the cloud is a simulated one."""
-    return JSONResponse({"api_key": request.app.state.docs_key})
+    """The key that the page fills in (null unless the cloud is a simulated one), and the ids
+    of the examples, which it replaces by some that exist.
+    """
+    return JSONResponse({"api_key": request.app.state.docs_key, "example_ids": EXAMPLE_IDS})
 
 
 @router.get("/openapi.json")

@@ -1,11 +1,31 @@
 "use strict";
 
+// The contract. In front of a simulated cloud, where the page has a key, its examples speak of
+// the newest connect operation, so that Execute finds the plan, connection and backup they name.
+async function contract(key, ids) {
+  let text = await (await fetch("openapi.json")).text();
+  if (key) {
+    const headers = { Authorization: `Bearer ${key}` };
+    const answer = await fetch("v1/operations?limit=200", { headers });
+    const { items = [] } = await answer.json();
+    const newest = items.find((each) => each.kind === "connect" && each.backup_ids.length > 0);
+    if (newest) {
+      text = text
+        .replaceAll(ids.operation, newest.id)
+        .replaceAll(ids.plan, newest.plan_id)
+        .replaceAll(ids.connection, newest.connection_id)
+        .replaceAll(ids.backup, newest.backup_ids[0]);
+    }
+  }
+  return JSON.parse(text);
+}
+
 // Starts Swagger UI. The page has no inline code, so that its policy can forbid any.
 async function start() {
   const answer = await fetch("docs/credentials.json");
-  const { api_key: key } = await answer.json();
+  const { api_key: key, example_ids: ids } = await answer.json();
   const ui = SwaggerUIBundle({
-    url: "openapi.json",
+    spec: await contract(key, ids),
     dom_id: "#swagger-ui",
     deepLinking: true,
     defaultModelsExpandDepth: 0,
