@@ -15,7 +15,7 @@ from app.domain.errors import (
 )
 from app.domain.evaluate import explain
 from app.domain.fingerprint import fingerprint, world_document
-from app.domain.flows import DecidingRule, Flow
+from app.domain.flows import DecidingRule, Flow, Verdict
 from app.domain.groups import GroupRef
 from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
 from app.domain.methods import METHODS
@@ -34,7 +34,7 @@ from app.domain.plan import (
 )
 from app.domain.quotas import quotas
 from app.domain.rules import GroupPeer, Policy
-from app.domain.world import End, InterfaceEnd, World
+from app.domain.world import End, InterfaceEnd, World, is_planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,25 +283,37 @@ def rests_on(asked: Sequence[AskedFlow]) -> "Support":
     support = Support({}, {})
     for each in asked:
         if each.is_open:
-            support.note(each)
+            support.note(each.flow, each.before)
+    return support
+
+
+def needs(asked: Sequence[AskedFlow]) -> "Support":
+    """Return all that is there already and that asked flows rest on once they are open.
+
+    New rules alone open nothing where they speak of members that somebody else let join.
+    """
+    support = rests_on(asked)
+    for each in asked:
+        if each.after is not None:
+            support.note(each.flow, each.after)
     return support
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """What open flows rest on: rules by id, memberships by (group id, instance id)."""
+    """What flows rest on of what is there: rules by id, memberships by (group, instance)."""
 
     rules: dict[str, DecidingRule]
     memberships: dict[tuple[str, str], None]
 
-    def note(self, asked: AskedFlow) -> None:
-        verdict, flow = asked.before, asked.flow
+    def note(self, flow: Flow, verdict: Verdict) -> None:
         for side, own, remote in (
             (verdict.egress, flow.source, flow.target),
             (verdict.ingress, flow.target, flow.source),
         ):
             for rule in side.rules:
-                self.rules[rule.held.rule_id] = rule
+                if not is_planned(rule.held):
+                    self.rules[rule.held.rule_id] = rule
                 self._note_member(rule.group.group_id, own)
                 peer = rule.held.rule.peer
                 if isinstance(peer, GroupPeer):

@@ -153,7 +153,7 @@ def authorized(group: Group, change: Authorize) -> Group:
     of the cloud can have.
     """
     present = {held.rule for held in group.rules}
-    taken = sum(held.rule_id.startswith("new-") for held in group.rules)
+    taken = sum(is_planned(held) for held in group.rules)
     added: list[HeldRule] = []
     for new in change.rules:
         if new.rule not in present:
@@ -161,3 +161,8 @@ def authorized(group: Group, change: Authorize) -> Group:
             rule_id = f"new-{taken + len(added) + 1}"
             added.append(HeldRule(rule_id, new.rule, new.description))
     return replace(group, rules=(*group.rules, *added))
+
+
+def is_planned(held: HeldRule) -> bool:
+    """Whether a rule is one of `authorized`, which the cloud does not hold yet."""
+    return held.rule_id.startswith("new-")

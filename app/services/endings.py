@@ -120,20 +120,25 @@ class EndingsService:
         work.turns.release(operation_id)
 
     def _count_uses(self, work: Work, operation: Operation, result: Document) -> None:
-        """Note that the connection needs what it rests on; list what of that is foreign."""
+        """Note what else of ours the connection needs; list what it rests on that is foreign."""
         kept = work.plans.get(operation.plan_id or "")
         assert kept is not None
-        rests_on = kept.document["rests_on"]
+        needs, rests_on = kept.document["needs"], kept.document["rests_on"]
         foreign: list[Document] = list(result["adopted"])
-        groups = {each["group_id"] for each in (*rests_on["rules"], *rests_on["memberships"])}
-        entries = work.ledger.of_groups(groups)
-        foreign.extend(
-            rule for rule in rests_on["rules"] if not _use(work, operation, entries, _of_rule(rule))
-        )
-        for membership in rests_on["memberships"]:
-            if not _use(work, operation, entries, _of_membership(membership)):
+        changed = {each["group_id"] for each in kept.document["changes"]}
+        found = (*needs["rules"], *needs["memberships"])
+        entries = work.ledger.of_groups(changed | {each["group_id"] for each in found})
+        theirs = [
+            rule for rule in needs["rules"] if not _use(work, operation, entries, _of_rule(rule))
+        ]
+        foreign.extend(rule for rule in theirs if rule in rests_on["rules"])
+        for membership in needs["memberships"]:
+            ours = _use(work, operation, entries, _of_membership(membership))
+            if not ours and membership in rests_on["memberships"]:
                 foreign.append(membership)
-            _use(work, operation, entries, _of_group(membership))
+            changed.add(membership["group_id"])
+        for group_id in sorted(changed):
+            _use(work, operation, entries, _of_group(group_id))
         connection = _connection(work, operation)
         work.connections.update(replace(connection, adopted=tuple(foreign)))
 
@@ -192,10 +197,8 @@ def _of_membership(membership: Document) -> Wanted:
     )
 
 
-def _of_group(membership: Document) -> Wanted:
-    return lambda effect: (
-        isinstance(effect, CreatedGroup) and effect.group_id == membership["group_id"]
-    )
+def _of_group(group_id: str) -> Wanted:
+    return lambda effect: isinstance(effect, CreatedGroup) and effect.group_id == group_id
 
 
 def _forget(work: Work, operation: Operation) -> None:

@@ -14,7 +14,7 @@ from app.domain.groups import Place
 from app.domain.intents import Intent, read_intent
 from app.domain.plan import Limits, Plan
 from app.domain.plan_documents import deciding_document, plan_document
-from app.domain.planning import Bounds, check_addresses, plan_connection, rests_on
+from app.domain.planning import Bounds, Support, check_addresses, needs, plan_connection, rests_on
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
@@ -84,7 +84,10 @@ class PlansService:
         check_addresses(intent, self._bounds)
         world = self._worlds.read(scope_of(intent, known))
         plan = plan_connection(world, intent, self._limits, self._bounds)
-        document = plan_document(plan) | {"rests_on": _support(plan)}
+        document = plan_document(plan) | {
+            "rests_on": _support_document(rests_on(plan.asked)),
+            "needs": _support_document(needs(plan.asked)),
+        }
         return self._planned("connect", request, plan, world, document)
 
     def for_disconnect(self, connection_id: str, known: Document | None = None) -> Planned:
@@ -98,6 +101,7 @@ class PlansService:
         plan = plan_disconnect(world, intent, departure)
         document = plan_document(plan) | {
             "rests_on": {"rules": [], "memberships": []},
+            "needs": {"rules": [], "memberships": []},
             "ending": [entry.entry_id for entry in departure.ending],
             "gone": [entry.entry_id for entry in departure.gone],
         }
@@ -146,9 +150,8 @@ def _existing(work: Work, connection_id: str) -> Connection:
     return connection
 
 
-def _support(plan: Plan) -> Document:
-    """What already open flows rest on, so that it is not taken away beneath them."""
-    support = rests_on(plan.asked)
+def _support_document(support: Support) -> Document:
+    """Spell what flows rest on, so that it is not taken away beneath them."""
     return {
         "rules": [deciding_document(rule) for _, rule in sorted(support.rules.items())],
         "memberships": [
@@ -177,15 +180,15 @@ def _departure_scope(
 
 def keys_of(kept: KeptPlan) -> tuple[str, ...]:
     """What an operation of this plan has to itself: groups that it changes or rests on, and
-    instances that it moves; sorted.
+    instances that it moves or whose memberships it needs; sorted.
     """
     keys: set[str] = set()
     for change in kept.document["changes"]:
         keys.add(change["group_id"])
         if "instance_id" in change:
             keys.add(change["instance_id"])
-    for rule in kept.document["rests_on"]["rules"]:
+    for rule in kept.document["needs"]["rules"]:
         keys.add(rule["group_id"])
-    for membership in kept.document["rests_on"]["memberships"]:
+    for membership in kept.document["needs"]["memberships"]:
         keys |= {membership["group_id"], membership["instance_id"]}
     return tuple(sorted(keys - {NEW_GROUP_ID}))
