@@ -10,12 +10,22 @@ from datetime import UTC, datetime
 from app.simulator import wire
 from app.simulator.errors import ApiError, missing_parameter
 from app.simulator.state.store import Store
+from app.simulator.wire import SignedHeaders
 
 SKEW_SECONDS = 15 * 60
 NONCE_SECONDS = 31 * 60
 """How long a nonce may not be used again, as the gateway's engineers state it."""
 
-_SIGNED = ("AccessKeyId", "Signature", "SignatureMethod", "SignatureVersion", "SignatureNonce")
+_STS_VERSION = "2015-04-01"
+_V1_REQUIRED = (
+    "AccessKeyId",
+    "Signature",
+    "SignatureMethod",
+    "SignatureVersion",
+    "SignatureNonce",
+    "Timestamp",
+)
+_V3_REQUIRED = ("SignatureNonce", "Timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +95,36 @@ def authenticate(
     sessions: Sessions,
     nonces: Nonces,
     now: float,
+    signed_headers: SignedHeaders | None = None,
 ) -> Caller:
     """Return who signed the call; ApiError says what is wrong with it, in the gateway's order.
 
+    With `signed_headers` the call is signed by version 3, else by version 1 in its parameters.
     Source: ECS API, Signature method; common error codes.
     """
-    for name in (*_SIGNED, "Timestamp"):
+    for name in _V1_REQUIRED if signed_headers is None else _V3_REQUIRED:
         if not parameters.get(name):
             raise missing_parameter(name)
-    _check_method(parameters)
+    if signed_headers is None:
+        _check_method(parameters)
+    elif not signed_headers.is_complete:
+        raise ApiError(
+            "IncompleteSignature",
+            400,
+            "The request signature does not conform to the signature standard.",
+        )
     _check_timestamp(parameters["Timestamp"], now)
     key_id = parameters["AccessKeyId"]
     session = sessions.find(key_id)
-    caller, secret = (session.caller, session.secret) if session else _owner(store, key_id)
-    _check_signature(method, parameters, secret)
+    caller, secret = (
+        (session.caller, session.secret) if session else _owner(store, key_id, parameters)
+    )
+    if signed_headers is None:
+        text = wire.string_to_sign(method, parameters)
+        _check_signature(text, parameters["Signature"], wire.sign(secret, text))
+    else:
+        text = signed_headers.string_to_sign
+        _check_signature(text, signed_headers.signature, wire.v3_sign(secret, text))
     if session:
         _check_token(session, parameters.get("SecurityToken", ""), now)
     nonces.use(key_id, parameters["SignatureNonce"], now)
@@ -130,18 +156,29 @@ def _check_timestamp(text: str, now: float) -> None:
         )
 
 
-def _owner(store: Store, key_id: str) -> tuple[Caller, str]:
+def _owner(store: Store, key_id: str, parameters: Mapping[str, str]) -> tuple[Caller, str]:
     account_id = store.key_owners.get(key_id)
     if account_id is None:
         raise ApiError("InvalidAccessKeyId.NotFound", 404, "Specified access key is not found.")
-    return Caller(account_id), store.accounts[account_id].access_keys[key_id]
+    account = store.accounts[account_id]
+    if key_id in account.inactive_key_ids:
+        raise _disabled(parameters["Version"])
+    return Caller(account_id), account.access_keys[key_id]
 
 
-def _check_signature(method: str, parameters: Mapping[str, str], secret: str) -> None:
+def _disabled(version: str) -> ApiError:
+    """Return the refusal of a disabled key, which the two products name differently.
+
+    Source: ECS API, common error codes; STS API, common error codes.
+    """
+    if version == _STS_VERSION:
+        return ApiError("InvalidAccessKeyId.Inactive", 400, "Specified access key is disabled.")
+    return ApiError("Forbidden.AccessKeyDisabled", 403, "The AccessKey is disabled.")
+
+
+def _check_signature(text: str, given: str, expected: str) -> None:
     """Refuse a wrong signature; SDKs look for what follows the message's colon."""
-    text = wire.string_to_sign(method, parameters)
-    expected = wire.sign(secret, text)
-    if not hmac.compare_digest(expected.encode(), parameters["Signature"].encode()):
+    if not hmac.compare_digest(expected.encode(), given.encode()):
         raise ApiError(
             "SignatureDoesNotMatch",
             400,

@@ -23,6 +23,7 @@ from app.simulator.settings import Settings, parse_settings
 from app.simulator.state.estate import Json, dump, load
 from app.simulator.state.identifiers import Identifiers
 from app.simulator.tokens import ClientTokens
+from app.simulator.wire import SignedHeaders
 
 Wait: TypeAlias = Pause | Hold
 
@@ -116,10 +117,16 @@ class Dispatcher:
     # ---- calls
 
     def handle(
-        self, method: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        signed_headers: SignedHeaders | None = None,
     ) -> Reply:
         """Answer a signed call; blocks while faults let it wait."""
-        return self._drive(self.steps(method, parameters, headers or {}))
+        return self._drive(
+            self.steps(method, parameters, headers or {}, signed_headers=signed_headers)
+        )
 
     def call(self, caller: Caller, action: str, parameters: Mapping[str, str]) -> Reply:
         """Answer a call whose caller is known; the version is found by the action."""
@@ -146,6 +153,7 @@ class Dispatcher:
         headers: Mapping[str, str],
         *,
         caller: Caller | None = None,
+        signed_headers: SignedHeaders | None = None,
     ) -> Steps:
         """Answer a call step by step; ReplyLostError if it is to get no reply."""
         half_way = self.settings.round_trip_seconds / 2
@@ -153,7 +161,7 @@ class Dispatcher:
             yield Pause(half_way)
         entry = self._enter(parameters, headers)
         try:
-            body = yield from self._carry_out(method, parameters, entry, caller)
+            body = yield from self._carry_out(method, parameters, entry, caller, signed_headers)
         except ApiError as error:
             reply = self._refusal(parameters, error)
             entry.code = error.code
@@ -180,10 +188,11 @@ class Dispatcher:
         parameters: Mapping[str, str],
         entry: CallEntry,
         caller: Caller | None,
+        signed_headers: SignedHeaders | None,
     ) -> Generator[Wait, None, Body]:
         """Admit the call, let faults befall it, and carry it out in between."""
         with self.lock:
-            action, caller = self._admit(method, parameters, caller)
+            action, caller = self._admit(method, parameters, caller, signed_headers)
             entry.account_id = caller.account_id
             faults = self.faults.striking(action.name, caller.account_id)
             entry.faults.extend(fault.fault_id for fault in faults)
@@ -198,7 +207,11 @@ class Dispatcher:
         return body
 
     def _admit(
-        self, method: str, parameters: Mapping[str, str], caller: Caller | None
+        self,
+        method: str,
+        parameters: Mapping[str, str],
+        caller: Caller | None,
+        signed_headers: SignedHeaders | None,
     ) -> tuple[Action, Caller]:
         """Return the action and the caller; ApiError in the gateway's order of checks."""
         if method not in ("GET", "POST"):
@@ -212,6 +225,7 @@ class Dispatcher:
                 sessions=self._sessions,
                 nonces=self._nonces,
                 now=self.now(),
+                signed_headers=signed_headers,
             )
         return action, caller
 

@@ -20,7 +20,7 @@ from app.simulator.demo import demo_estate
 from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
 from app.simulator.errors import ReplyLostError
 from app.simulator.faults import Hold
-from app.simulator.wire import parse_form, to_json
+from app.simulator.wire import read_call, to_json
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
@@ -65,14 +65,17 @@ class Application:
         await _send(send, reply.status, reply.encoded(), reply.content_type)
 
     async def _call(self, scope: Message, body: bytes) -> Reply:
-        """Answer a call whose parameters are in the query, a form body, or both."""
+        """Answer a call whose parameters are in the query, a form body, or both, or in headers."""
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        parameters = parse_form(scope["query_string"].decode("latin-1"))
-        if body:
-            parameters.update(parse_form(body.decode("utf-8", "replace")))
-        return await self._drive(self._dispatcher.steps(scope["method"], parameters, headers))
+        method, path = scope["method"], scope.get("raw_path") or b"/"
+        query = scope["query_string"].decode("latin-1")
+        call = read_call(method, path.decode("latin-1"), query, headers, body)
+        steps = self._dispatcher.steps(
+            method, call.parameters, headers, signed_headers=call.signed_headers
+        )
+        return await self._drive(steps)
 
     async def _drive(self, steps: Steps) -> Reply:
         while True:

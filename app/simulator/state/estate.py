@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from app.simulator.errors import EstateError
@@ -61,6 +61,10 @@ class Entry:
         if value is not None and not isinstance(value, str):
             raise EstateError(f"{self.label}: {name} must be a string")
         return value
+
+    def one_of(self, name: str, choices: Sequence[str]) -> str:
+        """Take one of the choices; absent is the first."""
+        return self.text(name, choices) if name in self._fields else choices[0]
 
     def flag(self, name: str) -> bool:
         """Take a boolean; absent is false."""
@@ -146,19 +150,22 @@ def _load_account(store: Store, entry: Entry) -> None:
     if login in store.logins:
         raise EstateError(f"{entry.label}: the login {login!r} is another account's too")
     keys: dict[str, str] = {}
+    inactive: set[str] = set()
     for item in entry.items("AccessKeys"):
         key = Entry(item, f"{entry.label}: access key")
         key_id = key.text("AccessKeyId")
         if key_id in store.key_owners or key_id in keys:
             raise EstateError(f"{entry.label}: the access key {key_id!r} is there twice")
         keys[key_id] = key.text("AccessKeySecret")
+        if key.one_of("Status", ("Active", "Inactive")) == "Inactive":
+            inactive.add(key_id)
         key.done()
     roles = [_parse_role(Entry(item, f"{entry.label}: role")) for item in entry.items("Roles")]
     entry.done()
     by_name = {role.role_name: role for role in roles}
     if len(by_name) != len(roles):
         raise EstateError(f"{entry.label}: two roles have one name")
-    store.add_account(Account(account_id, login, keys, by_name))
+    store.add_account(Account(account_id, login, keys, by_name, frozenset(inactive)))
 
 
 def _parse_role(entry: Entry) -> Role:
@@ -469,7 +476,11 @@ def _print_account(account: Account) -> Json:
         "AccountId": account.account_id,
         **_present({"Login": account.login}),
         "AccessKeys": [
-            {"AccessKeyId": key_id, "AccessKeySecret": secret}
+            {
+                "AccessKeyId": key_id,
+                "AccessKeySecret": secret,
+                **_present({"Status": "Inactive" if key_id in account.inactive_key_ids else None}),
+            }
             for key_id, secret in sorted(account.access_keys.items())
         ],
         "Roles": [

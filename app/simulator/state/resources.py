@@ -29,6 +29,7 @@ class Account:
     login: str | None
     access_keys: dict[str, str]
     roles: dict[str, Role]
+    inactive_key_ids: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
