@@ -18,7 +18,8 @@ from app.domain.planning import Bounds, Support, check_addresses, needs, plan_co
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
-from app.services.worlds import Scope, Worlds, known_from, scope_of
+from app.services.scopes import Scope, known_from, scope_of
+from app.services.worlds import Worlds
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
 from app.domain.world import End, InterfaceEnd, World, addresses_of
 from app.ports.clock import Clock
 from app.services.accounts import Directory
-from app.services.worlds import Scope, Worlds
+from app.services.scopes import Scope
+from app.services.worlds import Worlds
 
 
 @dataclass(frozen=True, slots=True)

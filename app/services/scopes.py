@@ -1,0 +1,101 @@
+"""What is to be read of the world for a question: nothing more, and nothing less.
+
+The read scope of a change is: all groups of the asked instances, their members, all groups
+of those members, the groups that name them or that they name, with members. What lies
+beyond is unknown, never assumed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from app.domain.addresses import Block
+from app.domain.documents import Document
+from app.domain.groups import Place
+from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
+
+GroupAt = tuple[Place, str]
+InstanceAt = tuple[Place, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier reading found: read at once, it saves round trips.
+
+    `whole` groups were read with members, `named` ones with references too, `bare` ones with
+    their rules alone; read in the same way, an unchanged world is an equal world. `lists` are
+    the prefix lists that rules named; `networks` those of all instances, None for classic.
+    """
+
+    whole: frozenset[GroupAt] = frozenset()
+    named: frozenset[GroupAt] = frozenset()
+    bare: frozenset[GroupAt] = frozenset()
+    lists: frozenset[tuple[Place, str]] = frozenset()
+    networks: frozenset[str | None] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read: instances and groups that must exist, others that may, and addresses.
+
+    `peers` are groups that must exist if their account is registered. `counted` are places
+    of which the number of groups is wanted. Without neighbours only
+    what guards the instances themselves is read.
+    """
+
+    instances: frozenset[InstanceAt] = frozenset()
+    groups: frozenset[GroupAt] = frozenset()
+    optional_instances: frozenset[InstanceAt] = frozenset()
+    optional_groups: frozenset[GroupAt] = frozenset()
+    peers: frozenset[GroupAt] = frozenset()
+    addresses: frozenset[Block] = frozenset()
+    regions: frozenset[str] = frozenset()
+    counted: frozenset[Place] = frozenset()
+    known: Known = Known()
+    with_neighbours: bool = True
+
+
+def scope_of(intent: Intent, known: Document | None = None) -> Scope:
+    """The read scope of a connect request."""
+    sides = [side for side in (intent.source, intent.target) if isinstance(side, InstanceSide)]
+    groups = {(side.place, side.group_id) for side in sides if side.group_id is not None}
+    if intent.group_id is not None:
+        groups.add((intent.target.place, intent.group_id))
+    peers: set[GroupAt] = set()
+    if isinstance(intent.source, GroupSide):
+        peers = {(intent.source.place, each) for each in intent.source.group_ids}
+    single: Iterable[Block] = ()
+    if isinstance(intent.source, AddressSide):
+        single = (block for block in intent.source.blocks if block.is_single)
+    dedicated = intent.method is MethodName.DEDICATED_GROUP
+    return Scope(
+        instances=frozenset((side.place, each) for side in sides for each in side.instance_ids),
+        groups=frozenset(groups),
+        peers=frozenset(peers),
+        addresses=frozenset(single),
+        regions=frozenset({intent.target.place.region_id}),
+        counted=frozenset({intent.target.place}) if dedicated else frozenset(),
+        known=known_from(known),
+    )
+
+
+def known_from(world: Document | None) -> Known:
+    """What an earlier reading found, from its world document."""
+    if not world:
+        return Known()
+    places: Mapping[str, Place] = {
+        group_id: Place(group["account_id"], group["region_id"])
+        for group_id, group in world["groups"].items()
+    }
+
+    def some(group_ids: Collection[str]) -> frozenset[GroupAt]:
+        return frozenset((places[each], each) for each in group_ids if each in places)
+
+    whole = some(world["complete"])
+    lists = frozenset(
+        (places[group_id], rule["peer"]["prefix_list_id"])
+        for group_id, group in world["groups"].items()
+        for rule in group["rules"].values()
+        if "prefix_list_id" in rule["peer"]
+    )
+    networks = frozenset(each["vpc_id"] for each in world["instances"].values())
+    return Known(whole, some(world["references"]), some(places) - whole, lists, networks)
