@@ -231,3 +231,111 @@ def test_groups_are_paged_by_number_or_by_token(cloud: Cloud) -> None:
 def test_a_dry_run_answers_that_it_was_one(cloud: Cloud) -> None:
     for action in ("DescribeSecurityGroups", "DescribeInstances"):
         assert cloud.refusal(action, DryRun="true") == (400, "DryRunOperation")
+
+
+# ---- ModifySecurityGroupAttribute, TagResources, DescribeAccountAttributes
+
+
+def test_a_group_gets_another_name_and_description(cloud: Cloud) -> None:
+    call = {"SecurityGroupId": "sg-web"}
+    cloud("ModifySecurityGroupAttribute", **call, SecurityGroupName="front")
+    cloud("ModifySecurityGroupAttribute", **call, Description="front tier")
+    answer = cloud("DescribeSecurityGroupAttribute", **call)
+    assert (answer["SecurityGroupName"], answer["Description"]) == ("front", "front tier")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"SecurityGroupName": "1"}, 400, "InvalidSecurityGroupName.Malformed"),
+        ({"Description": "x"}, 400, "InvalidSecurityGroupDiscription.Malformed"),
+        ({"SecurityGroupId": "sg-no"}, 404, "InvalidSecurityGroupId.NotFound"),
+        (
+            {"SecurityGroupId": "sg-managed", "Description": "ours"},
+            403,
+            "InvalidOperation.ResourceManagedByCloudProduct",
+        ),
+    ],
+)
+def test_changing_a_group_says_what_is_wrong(
+    cloud: Cloud, fields: dict[str, Any], status: int, code: str
+) -> None:
+    call = {"SecurityGroupId": "sg-web", **fields}
+    assert cloud.refusal("ModifySecurityGroupAttribute", **call) == (status, code)
+
+
+def test_a_group_keeps_its_resource_group(cloud: Cloud) -> None:
+    created = cloud("CreateSecurityGroup", ResourceGroupId="rg-abc")["SecurityGroupId"]
+    assert listed(cloud, ResourceGroupId="rg-abc") == [created]
+    answer = cloud("DescribeSecurityGroups", SecurityGroupId=created)
+    assert answer["SecurityGroups"]["SecurityGroup"][0]["ResourceGroupId"] == "rg-abc"
+    assert Cloud(cloud.estate()).estate() == cloud.estate()
+    refused = cloud.refusal("CreateSecurityGroup", ResourceGroupId="default")
+    assert refused == (404, "InvalidResourceGroup.NotFound")
+
+
+def test_a_group_says_how_much_room_it_has(cloud: Cloud) -> None:
+    def room(group_id: str) -> Any:
+        answer = cloud("DescribeSecurityGroups", SecurityGroupId=group_id)
+        return answer["SecurityGroups"]["SecurityGroup"][0]["AvailableInstanceAmount"]
+
+    assert (room("sg-web"), room("sg-vpc"), room("sg-ent")) == (999, 2000, 65536)
+
+
+def tag(cloud: Cloud, *ids: str, kind: str = "securitygroup", **tags: str) -> None:
+    fields = [{"Key": key, "Value": value} for key, value in tags.items()]
+    cloud("TagResources", ResourceType=kind, ResourceId=list(ids), Tag=fields)
+
+
+def test_tags_are_added_to_groups_and_instances(cloud: Cloud) -> None:
+    tag(cloud, "sg-web", "sg-vpc", tier="app", owner="")
+    tag(cloud, "i-a", kind="instance", tier="web")
+    assert listed(cloud, Tag=[{"Key": "tier", "Value": "app"}]) == ["sg-vpc", "sg-web"]
+    found = cloud("DescribeInstances", Tag=[{"Key": "tier"}])
+    assert found["Instances"]["Instance"][0]["Tags"] == {
+        "Tag": [{"TagKey": "tier", "TagValue": "web"}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"ResourceType": "disk"}, 404, "InvalidResourceType.NotFound"),
+        ({"ResourceId": ["sg-web", "sg-foreign"]}, 404, "InvalidResourceId.NotFound"),
+        ({"ResourceId": []}, 400, "MissingParameter"),
+        ({"ResourceId": ["sg-web"] * 51}, 400, "NumberExceed.ResourceIds"),
+        ({"Tag": []}, 400, "MissingParameter"),
+        ({"Tag": [{"Key": f"k{n}"} for n in range(21)]}, 400, "NumberExceed.Tags"),
+        ({"Tag": [{"Key": f"k{n}"} for n in range(20)]}, 403, "QuotaExceed.Tags"),
+        ({"Tag": [{"Key": "k"}, {"Key": "k"}]}, 400, "Duplicate.TagKey"),
+        ({"Tag": [{"Key": "aliyun"}]}, 400, "InvalidTagKey.Malformed"),
+        ({"Tag": [{"Key": "k", "Value": "http://"}]}, 400, "InvalidTagValue.Malformed"),
+    ],
+)
+def test_tagging_says_what_is_wrong(
+    cloud: Cloud, fields: dict[str, Any], status: int, code: str
+) -> None:
+    call = {
+        "ResourceType": "securitygroup",
+        "ResourceId": ["sg-web"],
+        "Tag": [{"Key": "k", "Value": "v"}],
+        **fields,
+    }
+    assert cloud.refusal("TagResources", **call) == (status, code)
+
+
+def test_an_account_says_what_it_may_have(cloud: Cloud) -> None:
+    def attributes(**fields: Any) -> dict[str, list[str]]:
+        items = cloud("DescribeAccountAttributes", **fields)["AccountAttributeItems"]
+        return {
+            item["AttributeName"]: [
+                value["Value"] for value in item["AttributeValues"]["ValueItem"]
+            ]
+            for item in items["AccountAttributeItem"]
+        }
+
+    whole = {"instance-network-type": ["classic", "vpc"], "max-security-groups": ["100"]}
+    assert attributes() == whole
+    cloud.dispatcher.put_settings({"variants": {"classic_network_offered": False}})
+    asked = ["instance-network-type", "max-disks"]
+    assert attributes(AttributeName=asked) == {"instance-network-type": ["vpc"]}

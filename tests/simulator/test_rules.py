@@ -597,3 +597,127 @@ def test_a_refused_call_does_not_use_up_its_token(cloud: Cloud) -> None:
 def test_a_token_is_sixty_four_characters_at_most(cloud: Cloud) -> None:
     refused = cloud.refusal("CreateSecurityGroup", ClientToken="t" * 65)
     assert refused == (400, "InvalidParameter")
+
+
+# ---- ModifySecurityGroupRule and ModifySecurityGroupEgressRule
+
+
+def modify(
+    cloud: Cloud, group_id: str = "sg-classic", *, egress: bool = False, **fields: Any
+) -> Any:
+    action = f"ModifySecurityGroup{'Egress' if egress else ''}Rule"
+    return cloud(action, SecurityGroupId=group_id, **fields)
+
+
+def test_a_rule_of_an_id_gets_other_values_and_keeps_its_place(cloud: Cloud) -> None:
+    for port in ("22/22", "80/80", "443/443"):
+        authorize(cloud, **INTRANET | {"PortRange": port})
+    before = cloud.rules("sg-classic")
+    modify(
+        cloud,
+        SecurityGroupRuleId=before[1]["SecurityGroupRuleId"],
+        PortRange="81/82",
+        Policy="Drop",
+        Priority=7,
+        SourceCidrIp="10.1.0.0/16",
+        Description="new",
+    )
+    after = cloud.rules("sg-classic")
+    changes = {
+        "PortRange": "81/82",
+        "Policy": "Drop",
+        "Priority": "7",
+        "SourceCidrIp": "10.1.0.0/16",
+        "Description": "new",
+    }
+    assert after == [before[0], before[1] | changes, before[2]]
+
+
+def test_a_rule_of_an_id_gets_another_group_for_its_group(cloud: Cloud) -> None:
+    call = {"IpProtocol": "tcp", "PortRange": "22/22", "NicType": "intranet"}
+    authorize(cloud, **call, SourceGroupId="sg-peer")
+    (read,) = cloud.rules("sg-classic")
+    rule_id = read["SecurityGroupRuleId"]
+    modify(
+        cloud,
+        SecurityGroupRuleId=rule_id,
+        SourceGroupId="sg-foreign",
+        SourceGroupOwnerId=OTHER_ACCOUNT,
+    )
+    (read,) = cloud.rules("sg-classic")
+    assert (read["SourceGroupId"], read["SourceGroupOwnerAccount"]) == ("sg-foreign", OTHER_ACCOUNT)
+    modify(cloud, SecurityGroupRuleId=rule_id, PortRange="23/23")
+    (read,) = cloud.rules("sg-classic")
+    assert (read["SourceGroupId"], read["PortRange"]) == ("sg-foreign", "23/23")
+
+
+def test_the_description_of_the_rule_with_these_fields_is_changed(cloud: Cloud) -> None:
+    cloud(
+        "AuthorizeSecurityGroupEgress",
+        SecurityGroupId="sg-vpc",
+        IpProtocol="all",
+        PortRange="-1/-1",
+        DestCidrIp="0.0.0.0/0",
+        Description="old",
+    )
+    fields = {"IpProtocol": "ALL", "PortRange": "-1/-1", "DestCidrIp": "0.0.0.0/0"}
+    modify(cloud, "sg-vpc", egress=True, **fields, Description="new")
+    (read,) = cloud.rules("sg-vpc")
+    assert read["Description"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"SecurityGroupRuleId": "sgr-no"}, 404, "SecurityGroupRule.NotFound"),
+        (INTRANET | {"PortRange": "1/1", "Description": "x"}, 404, "SecurityGroupRule.NotFound"),
+        ({"SourceGroupId": "sg-peer"}, 400, "InvalidParameter"),
+        ({"NicType": "internet"}, 400, "InvalidParameter"),
+        ({"PortRange": "80/80"}, 400, "InvalidParameter"),
+        ({"PortRange": "0/80"}, 400, "InvalidIpProtocol.Malformed"),
+        ({"Priority": "0"}, 400, "InvalidPriority.ValueNotSupported"),
+        ({"SecurityGroupId": "sg-managed"}, 403, "InvalidOperation.ResourceManagedByCloudProduct"),
+    ],
+)
+def test_modify_says_what_is_wrong(
+    cloud: Cloud, fields: dict[str, Any], status: int, code: str
+) -> None:
+    authorize(cloud, **INTRANET)
+    authorize(cloud, **INTRANET | {"PortRange": "80/80"})
+    rule_id = cloud.rules("sg-classic")[0]["SecurityGroupRuleId"]
+    call = {"SecurityGroupId": "sg-classic", **fields}
+    if "IpProtocol" not in fields:
+        call = {"SecurityGroupRuleId": rule_id, **call}
+    assert cloud.refusal("ModifySecurityGroupRule", **call) == (status, code)
+
+
+def test_ports_of_an_egress_rule_are_refused_by_another_name(cloud: Cloud) -> None:
+    cloud(
+        "AuthorizeSecurityGroupEgress",
+        SecurityGroupId="sg-vpc",
+        IpProtocol="tcp",
+        PortRange="22/22",
+        DestCidrIp="10.0.0.0/8",
+    )
+    rule_id = cloud.rules("sg-vpc")[0]["SecurityGroupRuleId"]
+    call = {"SecurityGroupId": "sg-vpc", "SecurityGroupRuleId": rule_id, "PortRange": "9/1"}
+    refused = cloud.refusal("ModifySecurityGroupEgressRule", **call)
+    assert refused == (400, "InvalidParam.PortRange")
+    refused = cloud.refusal("ModifySecurityGroupRule", **call)
+    assert refused == (404, "SecurityGroupRule.NotFound")
+
+
+def test_a_change_keeps_to_the_quotas(cloud: Cloud) -> None:
+    vpc_rule = {"IpProtocol": "tcp", "PortRange": "22/22", "SourcePrefixListId": "pl-4"}
+    authorize(cloud, "sg-vpc", **vpc_rule)
+    small = cloud("CreatePrefixList", PrefixListName="big", AddressFamily="IPv4", MaxEntries=11)[
+        "PrefixListId"
+    ]
+    cloud.dispatcher.put_settings({"quotas": {"rules_per_group": 10}})
+    call = {
+        "SecurityGroupId": "sg-vpc",
+        "SecurityGroupRuleId": cloud.rules("sg-vpc")[0]["SecurityGroupRuleId"],
+    }
+    cloud("ModifySecurityGroupRule", **call, PortRange="23/23")
+    refused = cloud.refusal("ModifySecurityGroupRule", **call, SourcePrefixListId=small)
+    assert refused == (403, "AuthorizationLimitExceed")

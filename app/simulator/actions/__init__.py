@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from app.simulator.actions import (
+    account_attributes,
     classic_links,
     groups,
     instances,
@@ -14,8 +15,10 @@ from app.simulator.actions import (
     prefix_lists,
     references,
     regions,
+    rule_changes,
     rules,
     sts,
+    tags,
 )
 from app.simulator.actions.request import ECS, STS, Action
 
@@ -31,10 +34,13 @@ ACTIONS: Mapping[tuple[str, str], Action] = MappingProxyType(
                     *groups.ACTIONS,
                     *references.ACTIONS,
                     *rules.ACTIONS,
+                    *rule_changes.ACTIONS,
                     *membership.ACTIONS,
                     *interfaces.ACTIONS,
                     *classic_links.ACTIONS,
                     *prefix_lists.ACTIONS,
+                    *tags.ACTIONS,
+                    *account_attributes.ACTIONS,
                 ),
             ),
             (STS, sts.ACTIONS),

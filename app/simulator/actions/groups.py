@@ -8,6 +8,7 @@ from collections.abc import Callable
 from app.simulator.actions.paging import by_token, in_either_style
 from app.simulator.actions.permissions import print_permission
 from app.simulator.actions.request import Action, Body, Request
+from app.simulator.actions.tags import new_tags, print_tags, wanted_tags
 from app.simulator.errors import (
     ApiError,
     group_malformed,
@@ -16,10 +17,12 @@ from app.simulator.errors import (
     managed,
 )
 from app.simulator.parameters import Parameters
+from app.simulator.state.quotas import Quotas
 from app.simulator.state.resources import Group
 from app.simulator.state.store import Store
 
 _GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
+_RESOURCE_GROUP_ID = re.compile(r"rg-[A-Za-z0-9]{1,64}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z\u3400-\u9fff][A-Za-z0-9\u3400-\u9fff:_.-]{1,127}")
 
 
@@ -50,7 +53,7 @@ def create_security_group(request: Request) -> Body:
     """Create a group without rules. Source: ECS API, CreateSecurityGroup."""
     parameters, store = request.parameters, request.store
     name, description = _name(request), _description(request)
-    tags = _tags(request)
+    tags = new_tags(request)
     kind = parameters.get("SecurityGroupType") or "normal"
     if kind not in ("normal", "enterprise"):
         raise invalid_parameter('The specified parameter "SecurityGroupType" is not valid.')
@@ -67,6 +70,7 @@ def create_security_group(request: Request) -> Body:
         is_managed=False,
         description=description,
         tags=tags,
+        resource_group_id=_resource_group_id(request),
         created_at=request.timestamp(),
     )
     store.add_group(group)
@@ -97,27 +101,6 @@ def _description(request: Request) -> str | None:
     return text
 
 
-def _tags(request: Request) -> dict[str, str]:
-    structs = request.parameters.structs("Tag")
-    tags = request.parameters.tags(
-        lambda: ApiError("NumberExceed.Tags", 400, "The number of tags exceeds the limit.")
-    )
-    if len(tags) != len(structs):
-        raise ApiError("Duplicate.TagKey", 400, "The Tag.N.Key contain duplicate key.")
-    for key, value in tags.items():
-        if not _is_tag(key, 1) or key.startswith(("aliyun", "acs:")):
-            raise ApiError("InvalidTagKey.Malformed", 400, "The specified Tag.N.Key is not valid.")
-        if not _is_tag(value, 0):
-            raise ApiError(
-                "InvalidTagValue.Malformed", 400, "The specified Tag.N.Value is not valid."
-            )
-    return dict(sorted(tags.items()))
-
-
-def _is_tag(text: str, shortest: int) -> bool:
-    return shortest <= len(text) <= 128 and not text.startswith(("http://", "https://"))
-
-
 def _vpc_id(request: Request, kind: str) -> str | None:
     vpc_id = request.parameters.get("VpcId")
     if vpc_id is None:
@@ -133,6 +116,16 @@ def _vpc_id(request: Request, kind: str) -> str | None:
     return vpc_id
 
 
+def _resource_group_id(request: Request) -> str | None:
+    """Return the resource group; any possible id is taken for one that exists."""
+    resource_group_id = request.parameters.get("ResourceGroupId")
+    if resource_group_id is not None and not _RESOURCE_GROUP_ID.fullmatch(resource_group_id):
+        raise ApiError(
+            "InvalidResourceGroup.NotFound", 404, "The ResourceGroup provided does not exist."
+        )
+    return resource_group_id
+
+
 def _check_group_quota(request: Request) -> None:
     limit = request.settings.quotas.groups_per_region
     place = (request.account_id, request.region_id)
@@ -142,7 +135,7 @@ def _check_group_quota(request: Request) -> None:
         )
 
 
-# ---- DeleteSecurityGroup, ModifySecurityGroupPolicy
+# ---- DeleteSecurityGroup, ModifySecurityGroupAttribute, ModifySecurityGroupPolicy
 
 
 def delete_security_group(request: Request) -> Body:
@@ -156,6 +149,16 @@ def delete_security_group(request: Request) -> Body:
             "There is still instance(s) in the specified security group, or a rule names it.",
         )
     store.remove_group(group)
+    return {}
+
+
+def modify_security_group_attribute(request: Request) -> Body:
+    """Give a group another name or description. Source: ECS API, ModifySecurityGroupAttribute."""
+    group = own_free_group(request, request.parameters.need("SecurityGroupId"))
+    name, description = _name(request) or group.name, _description(request) or group.description
+    if (name, description) != (group.name, group.description):
+        group.name, group.description = name, description
+        request.store.version += 1
     return {}
 
 
@@ -201,7 +204,7 @@ def describe_security_groups(request: Request) -> Body:
     page = in_either_style(groups, parameters, largest_page=50, largest_result=100)
     return {
         "RegionId": request.region_id,
-        "SecurityGroups": {"SecurityGroup": [_describe(store, group) for group in page.items]},
+        "SecurityGroups": {"SecurityGroup": [_describe(request, group) for group in page.items]},
         **page.fields,
     }
 
@@ -211,11 +214,8 @@ def _filter(parameters: Parameters) -> Callable[[Group], bool]:
     vpc_id, name = parameters.get("VpcId"), parameters.get("SecurityGroupName")
     network, kind = parameters.get("NetworkType"), parameters.get("SecurityGroupType")
     is_managed = parameters.flag("ServiceManaged")
-    tags = parameters.tags(
-        lambda: ApiError(
-            "InvalidTagCount", 400, "The specified tags are beyond the permitted range."
-        )
-    )
+    resource_group_id = parameters.get("ResourceGroupId")
+    has_tags = wanted_tags(parameters)
 
     def is_asked(group: Group) -> bool:
         return (
@@ -224,16 +224,37 @@ def _filter(parameters: Parameters) -> Callable[[Group], bool]:
             and network in (None, "vpc" if group.vpc_id else "classic")
             and kind in (None, group.kind)
             and is_managed in (None, group.is_managed)
-            and all(
-                key in group.tags and value in ("", group.tags[key]) for key, value in tags.items()
-            )
+            and resource_group_id in (None, group.resource_group_id)
+            and has_tags(group.tags)
         )
 
     return is_asked
 
 
-def _describe(store: Store, group: Group) -> Body:
-    members = len(list(store.members_of(group)))
+def _room(request: Request, group: Group) -> int:
+    """Return how many more members a group takes: instances if classic, addresses in a VPC."""
+    used, limit = usage(request.store, request.settings.quotas, group)
+    return 0 if limit is None else max(limit - used, 0)
+
+
+def usage(store: Store, quotas: Quotas, group: Group) -> tuple[int, int | None]:
+    """Return how much of a group is taken and its limit: classic counts instances, a VPC addresses.
+
+    Source: ECS product introduction, Limits.
+    """
+    members = store.members_of(group)
+    if group.vpc_id is None:
+        return sum(1 for _ in members), quotas.instances_per_classic_group
+    limit = (
+        quotas.addresses_per_enterprise_group
+        if group.is_enterprise
+        else quotas.addresses_per_vpc_group
+    )
+    return sum(len(member.private_ips) for member in members), limit
+
+
+def _describe(request: Request, group: Group) -> Body:
+    members = len(list(request.store.members_of(group)))
     return {
         "SecurityGroupId": group.group_id,
         "SecurityGroupName": group.name,
@@ -242,13 +263,13 @@ def _describe(store: Store, group: Group) -> Body:
         "VpcId": group.vpc_id or "",
         "CreationTime": group.created_at,
         "EcsCount": members,
-        "AvailableInstanceAmount": 0,
-        "ResourceGroupId": "",
+        "AvailableInstanceAmount": _room(request, group),
+        "ResourceGroupId": group.resource_group_id or "",
         "ServiceManaged": group.is_managed,
         "ServiceID": 1 if group.is_managed else 0,
         "RuleCount": group.weight,
         "GroupToGroupRuleCount": len(group.peer_group_ids()),
-        "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in group.tags.items()]},
+        "Tags": print_tags(group.tags),
     }
 
 
@@ -295,6 +316,7 @@ def _side(request: Request, group: Group) -> tuple[str, str]:
 ACTIONS = (
     Action("CreateSecurityGroup", create_security_group, takes_token=True),
     Action("DeleteSecurityGroup", delete_security_group),
+    Action("ModifySecurityGroupAttribute", modify_security_group_attribute),
     Action(
         "ModifySecurityGroupPolicy",
         modify_security_group_policy,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from app.simulator.actions.paging import Page, by_number, by_token
 from app.simulator.actions.request import Action, Body, Request
+from app.simulator.actions.tags import print_tags, wanted_tags
 from app.simulator.errors import ApiError, instance_not_found
 from app.simulator.parameters import Parameters
 from app.simulator.state.estate import STATUSES
@@ -20,6 +22,17 @@ Filter: TypeAlias = Callable[[Instance], bool]
 INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _LIMIT = 100
 _CREATED = "2021-07-01T00:00Z"
+_EXPIRES = "2099-12-31T15:59Z"
+_TYPE, _TYPE_FAMILY = "ecs.g6.large", "ecs.g6"
+_LOCK_REASONS = ("financial", "security", "recycling", "dedicatedhostfinancial", "refunded")
+_BOUNDS: Mapping[str, tuple[str, bool]] = MappingProxyType(
+    {
+        "CreationStartTime": (_CREATED, True),
+        "CreationEndTime": (_CREATED, False),
+        "ExpiredStartTime": (_EXPIRES, True),
+        "ExpiredEndTime": (_EXPIRES, False),
+    }
+)
 
 
 def own_instance(request: Request, instance_id: str) -> Instance:
@@ -84,18 +97,42 @@ def _filters(parameters: Parameters) -> list[Filter]:
     group_id = parameters.get("SecurityGroupId")
     if group_id and parameters.get("InstanceIds"):
         filters.append(lambda item: group_id in item.primary.group_ids)
-    tags = parameters.tags(
-        lambda: ApiError(
-            "InvalidTagCount", 400, "The specified tags are beyond the permitted range."
-        )
-    )
-    if tags:
-        filters.append(
-            lambda item: all(
-                key in item.tags and value in ("", item.tags[key]) for key, value in tags.items()
-            )
-        )
+    has_tags = wanted_tags(parameters)
+    if parameters.structs("Tag"):
+        filters.append(lambda item: has_tags(item.tags))
+    if not _includes_everything(parameters):
+        filters.append(lambda _: False)
     return filters
+
+
+def _includes_everything(parameters: Parameters) -> bool:
+    """Tell whether what all instances have in common is asked for.
+
+    They are paid by use, of one type, of no resource group, created and expiring at one time.
+    """
+    charge = _choice(
+        parameters,
+        "InstanceChargeType",
+        ("PrePaid", "PostPaid"),
+        "InvalidInstanceChargeType.NotFound",
+    )
+    return (
+        charge in (None, "PostPaid")
+        and parameters.get("InstanceType") in (None, _TYPE)
+        and parameters.get("InstanceTypeFamily") in (None, _TYPE_FAMILY)
+        and parameters.get("ResourceGroupId") is None
+        and all(_is_within(fields) for fields in parameters.structs("Filter"))
+    )
+
+
+def _is_within(fields: Mapping[str, str]) -> bool:
+    """Compare a time with the bound of a Filter; times of one format sort like text."""
+    bound = _BOUNDS.get(fields.get("Key", ""))
+    if bound is None:
+        raise ApiError("InvalidFilterKey.NotFound", 404, "The specified FilterKey is not found.")
+    time, is_lower_bound = bound
+    value = fields.get("Value", time)
+    return value <= time if is_lower_bound else time <= value
 
 
 def _add_plain_filters(filters: list[Filter], parameters: Parameters) -> None:
@@ -105,7 +142,7 @@ def _add_plain_filters(filters: list[Filter], parameters: Parameters) -> None:
     status = _choice(parameters, "Status", STATUSES, "InvalidStatus.NotFound")
     vpc_id, zone_id = parameters.get("VpcId"), parameters.get("ZoneId")
     vswitch_id, pattern = parameters.get("VSwitchId"), parameters.get("InstanceName")
-    lock = parameters.get("LockReason")
+    lock = _choice(parameters, "LockReason", _LOCK_REASONS, "InvalidLockReason.NotFound")
     if network:
         filters.append(lambda item: item.network_type == network)
     if status:
@@ -160,18 +197,36 @@ def _describe(instance: Instance) -> Body:
     return {
         **_common(instance),
         "HostName": instance.name,
+        "ImageId": "aliyun_3_x64_20G_alibase_20210425.vhd",
+        "OSName": "Alibaba Cloud Linux 3.2104 64 bit",
+        "OSNameEn": "Alibaba Cloud Linux 3.2104 64 bit",
         "OSType": "linux",
         "IoOptimized": True,
-        "InstanceTypeFamily": "ecs.g6",
+        "StartTime": _CREATED,
+        "AutoReleaseTime": "",
+        "StoppedMode": "KeepCharging" if instance.status == "Stopped" else "Not-applicable",
+        "InternetMaxBandwidthIn": 100,
+        "InternetMaxBandwidthOut": 5 if instance.primary.public_ip else 0,
+        "KeyPairName": "",
+        "SaleCycle": "",
+        "SpotStrategy": "NoSpot",
+        "SpotPriceLimit": 0,
+        "DeviceAvailable": True,
+        "GPUAmount": 0,
+        "GPUSpec": "",
+        "LocalStorageAmount": 0,
+        "LocalStorageCapacity": 0,
+        "DeploymentSetId": "",
+        "HpcClusterId": "",
+        "CreditSpecification": "",
+        "InstanceTypeFamily": _TYPE_FAMILY,
         "DeletionProtection": False,
         "Recyclable": False,
         "ResourceGroupId": "",
         "NetworkInterfaces": {
             "NetworkInterface": [_brief(item) for item in instance.interfaces] if in_vpc else []
         },
-        "Tags": {
-            "Tag": [{"TagKey": key, "TagValue": value} for key, value in instance.tags.items()]
-        },
+        "Tags": print_tags(instance.tags),
     }
 
 
@@ -190,12 +245,12 @@ def _common(instance: Instance) -> Body:
         "ZoneId": instance.zone_id,
         "ClusterId": "",
         "Status": instance.status,
-        "InstanceType": "ecs.g6.large",
+        "InstanceType": _TYPE,
         "InstanceNetworkType": instance.network_type,
         "InstanceChargeType": "PostPaid",
         "InternetChargeType": "PayByTraffic",
         "CreationTime": _CREATED,
-        "ExpiredTime": "2099-12-31T15:59Z",
+        "ExpiredTime": _EXPIRES,
         "Cpu": 2,
         "Memory": 8192,
         "SerialNumber": "",

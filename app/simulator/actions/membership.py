@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.simulator.actions.groups import own_free_group, own_group
+from app.simulator.actions.groups import own_free_group, own_group, usage
 from app.simulator.actions.instances import INSTANCE_ID, own_instance
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import ApiError, invalid_parameter, managed, missing_parameter
@@ -183,20 +183,9 @@ def _is_over(limit: int | None, number: int) -> bool:
 
 
 def is_full(store: Store, quotas: Quotas, group: Group, joining: Interface) -> bool:
-    """Tell whether a group has no room for one more: classic counts instances, a VPC addresses.
-
-    Source: ECS product introduction, Limits.
-    """
-    members = store.members_of(group)
-    if group.vpc_id is None:
-        return _is_over(quotas.instances_per_classic_group, sum(1 for _ in members) + 1)
-    limit = (
-        quotas.addresses_per_enterprise_group
-        if group.is_enterprise
-        else quotas.addresses_per_vpc_group
-    )
-    used = sum(len(member.private_ips) for member in members)
-    return _is_over(limit, used + len(joining.private_ips))
+    """Tell whether a group has no room for one more."""
+    used, limit = usage(store, quotas, group)
+    return _is_over(limit, used + (len(joining.private_ips) if group.vpc_id else 1))
 
 
 # ---- ModifyInstanceAttribute

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from app.simulator.actions.prefix_lists import own_prefix_list
 from app.simulator.actions.request import Body, Request
@@ -38,6 +39,14 @@ FIELDS = (
 """The fields of a rule, flat in a call or within `Permissions.N`."""
 
 
+class Purpose(Enum):
+    """What a rule is read for."""
+
+    AUTHORIZE = "authorize"
+    REVOKE = "revoke"
+    MODIFY = "modify"
+
+
 @dataclass(frozen=True, slots=True)
 class Permission:
     """One rule as a call describes it; `priority_was_sent` matters to a revoke only."""
@@ -53,7 +62,12 @@ class Reading:
     request: Request
     group: Group
     direction: str
-    is_revoke: bool
+    purpose: Purpose
+
+    @property
+    def is_revoke(self) -> bool:
+        """Whether the rule is to be removed; some refusals are spelt otherwise then."""
+        return self.purpose is Purpose.REVOKE
 
     @property
     def far(self) -> str:
@@ -125,9 +139,10 @@ def _ports_or_refuse(reading: Reading, text: str) -> str:
         return "{}/{}".format(*addresses.ports(text))
     except ValueError as error:
         code = "InvalidIpPortRange" if reading.is_revoke else "InvalidIpProtocol"
-        raise ApiError(
-            f"{code}.Malformed", 400, 'The specified parameter "PortRange" is not valid.'
-        ) from error
+        code = f"{code}.Malformed"
+        if reading.purpose is Purpose.MODIFY and reading.direction == "egress":
+            code = "InvalidParam.PortRange"
+        raise ApiError(code, 400, 'The specified parameter "PortRange" is not valid.') from error
 
 
 def _source_port_range(fields: Mapping[str, str], protocol: str) -> str | None:

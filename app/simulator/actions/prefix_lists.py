@@ -1,12 +1,22 @@
-"""DescribePrefixLists, DescribePrefixListAttributes and DescribePrefixListAssociations."""
+"""Prefix lists: create, list and describe them, and say which groups name them."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from app.simulator.actions.paging import by_token
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import ApiError, invalid_parameter
-from app.simulator.state.resources import CREATED_BEFORE, PrefixList
+from app.simulator.state import addresses
+from app.simulator.state.resources import PrefixList
 from app.simulator.state.store import Store
+
+_NAME = re.compile(r"[A-Za-z\u3400-\u9fff][A-Za-z0-9\u3400-\u9fff:_.-]{1,127}")
+_FAMILIES: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"IPv4": addresses.ipv4_block, "IPv6": addresses.ipv6_block}
+)
 
 
 def own_prefix_list(request: Request, prefix_list_id: str) -> PrefixList:
@@ -20,12 +30,80 @@ def own_prefix_list(request: Request, prefix_list_id: str) -> PrefixList:
     return prefix_list
 
 
+# ---- CreatePrefixList
+
+
+def create_prefix_list(request: Request) -> Body:
+    """Create a prefix list; its family and size stay. Source: ECS API, CreatePrefixList."""
+    parameters, store = request.parameters, request.store
+    name, family = parameters.need("PrefixListName"), parameters.need("AddressFamily")
+    parameters.need("MaxEntries")
+    size = parameters.number("MaxEntries", 0)
+    most = request.settings.quotas.entries_per_prefix_list
+    if not _NAME.fullmatch(name):
+        raise _refusal("PrefixListName")
+    if family not in _FAMILIES:
+        raise _refusal("AddressFamily")
+    if size < 1 or (most is not None and size > most):
+        raise _refusal("MaxEntries")
+    blocks = _blocks(request, family)
+    if len(blocks) > size:
+        raise _refusal("Entry")
+    _check_quota(request)
+    prefix_list = PrefixList(
+        prefix_list_id=store.new_prefix_list_id(),
+        owner_id=request.account_id,
+        region_id=request.region_id,
+        address_family=family,
+        max_entries=size,
+        entries=blocks,
+        name=name,
+        description=parameters.get("Description"),
+        created_at=request.timestamp(),
+    )
+    store.add_prefix_list(prefix_list)
+    return {"PrefixListId": prefix_list.prefix_list_id}
+
+
+def _refusal(name: str) -> ApiError:
+    """Return the refusal of a value; the vendor's codes for it are not known."""
+    return invalid_parameter(f'The specified parameter "{name}" is not valid.')
+
+
+def _blocks(request: Request, family: str) -> tuple[str, ...]:
+    canonical = _FAMILIES[family]
+    given = [fields.get("Cidr", "") for fields in request.parameters.structs("Entry")]
+    try:
+        blocks = {canonical(text) for text in given}
+    except ValueError as error:
+        raise _refusal("Entry.N.Cidr") from error
+    if len(blocks) != len(given):
+        raise _refusal("Entry.N.Cidr")
+    return tuple(sorted(blocks))
+
+
+def _check_quota(request: Request) -> None:
+    limit = request.settings.quotas.prefix_lists_per_region
+    place = (request.account_id, request.region_id)
+    number = sum(
+        (item.owner_id, item.region_id) == place for item in request.store.prefix_lists.values()
+    )
+    if limit is not None and number >= limit:
+        # The limit is documented, its code is not.
+        raise ApiError(
+            "LimitExceed.PrefixList", 403, "The maximum number of prefix lists is reached."
+        )
+
+
+# ---- describing
+
+
 def describe_prefix_lists(request: Request) -> Body:
     """List the caller's prefix lists. Source: ECS API, DescribePrefixLists."""
     parameters, store = request.parameters, request.store
     family, name = parameters.get("AddressFamily"), parameters.get("PrefixListName")
-    if family not in (None, "IPv4", "IPv6"):
-        raise invalid_parameter('The specified parameter "AddressFamily" is not valid.')
+    if family not in (None, *_FAMILIES):
+        raise _refusal("AddressFamily")
     wanted = set(parameters.repeated("PrefixListId"))
     found = [
         item
@@ -73,12 +151,13 @@ def _describe(store: Store, prefix_list: PrefixList) -> Body:
         "AddressFamily": prefix_list.address_family,
         "MaxEntries": prefix_list.max_entries,
         "AssociationCount": len(store.associations.get(prefix_list.prefix_list_id, ())),
-        "CreationTime": CREATED_BEFORE,
-        "Description": "",
+        "CreationTime": prefix_list.created_at,
+        "Description": prefix_list.description or "",
     }
 
 
 ACTIONS = (
+    Action("CreatePrefixList", create_prefix_list, takes_token=True),
     Action("DescribePrefixLists", describe_prefix_lists),
     Action("DescribePrefixListAttributes", describe_prefix_list_attributes),
     Action("DescribePrefixListAssociations", describe_prefix_list_associations),

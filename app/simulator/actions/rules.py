@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from app.simulator.actions.groups import own_free_group
-from app.simulator.actions.permissions import FIELDS, Permission, Reading, read_permission
+from app.simulator.actions.permissions import FIELDS, Permission, Purpose, Reading, read_permission
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import ApiError, invalid_parameter
-from app.simulator.state.quotas import Quotas
 from app.simulator.state.resources import Group, Rule
 from app.simulator.state.store import Store
 
@@ -20,9 +19,9 @@ def authorize(request: Request, *, direction: str) -> Body:
     Source: ECS API, AuthorizeSecurityGroup and AuthorizeSecurityGroupEgress.
     """
     group = own_free_group(request, request.parameters.need("SecurityGroupId"))
-    reading = Reading(request, group, direction, is_revoke=False)
+    reading = Reading(request, group, direction, Purpose.AUTHORIZE)
     fresh = _fresh(group, (permission.rule for permission in _permissions(reading)))
-    _check_quotas(request.store, request.settings.quotas, group, fresh)
+    check_quotas(request, group, fresh)
     for rule in fresh:
         request.store.add_rule(group, rule)
     return {}
@@ -46,25 +45,33 @@ def _fresh(group: Group, rules: Iterable[Rule]) -> list[Rule]:
     return list(fresh.values())
 
 
-def _check_quotas(store: Store, quotas: Quotas, group: Group, fresh: Sequence[Rule]) -> None:
+def check_quotas(
+    request: Request, group: Group, fresh: Sequence[Rule], *, instead_of: Rule | None = None
+) -> None:
     """Refuse what would not fit. Source: ECS product introduction, Limits."""
     if not fresh:
         return
-    added = sum(store.weight(rule) for rule in fresh)
+    store, quotas = request.store, request.settings.quotas
+    freed = store.weight(instead_of) if instead_of else 0
+    added = sum(store.weight(rule) for rule in fresh) - freed
     peers = group.peer_group_ids() | {rule.peer_group_id for rule in fresh if rule.peer_group_id}
-    if (
+    if added > 0 and (
         _is_over(quotas.rules_per_group, group.weight + added)
         or _is_over(quotas.rules_per_interface, _heaviest(store, group) + added)
-        or (
-            len(peers) > len(group.peer_group_ids())
-            and _is_over(quotas.peer_groups_per_group, len(peers))
-        )
     ):
-        raise ApiError(
-            "AuthorizationLimitExceed",
-            403,
-            "The limit of authorization records in the security group is reached.",
-        )
+        raise _too_many()
+    if len(peers) > len(group.peer_group_ids()) and _is_over(
+        quotas.peer_groups_per_group, len(peers)
+    ):
+        raise _too_many()
+
+
+def _too_many() -> ApiError:
+    return ApiError(
+        "AuthorizationLimitExceed",
+        403,
+        "The limit of authorization records in the security group is reached.",
+    )
 
 
 def _is_over(limit: int | None, number: int) -> bool:
@@ -93,7 +100,7 @@ def revoke(request: Request, *, direction: str) -> Body:
     if rule_ids:
         doomed = _named(request, group, rule_ids, direction)
     else:
-        reading = Reading(request, group, direction, is_revoke=True)
+        reading = Reading(request, group, direction, Purpose.REVOKE)
         doomed = _matching(request, group, _permissions(reading))
     for rule_id in doomed:
         request.store.remove_rule(group, rule_id)

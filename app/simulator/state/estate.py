@@ -213,6 +213,7 @@ def _load_prefix_list(store: Store, entry: Entry) -> None:
         entry.number("MaxEntries"),
         blocks,
         entry.optional("PrefixListName"),
+        entry.optional("Description"),
     )
     entry.done()
     if len(blocks) > prefix_list.max_entries:
@@ -249,6 +250,7 @@ def _parse_group(store: Store, entry: Entry) -> tuple[Group, list[object]]:
         is_managed=entry.flag("ServiceManaged"),
         description=entry.optional("Description"),
         tags=entry.tags(),
+        resource_group_id=entry.optional("ResourceGroupId"),
     )
     rules = entry.items("Rules")
     entry.done()
@@ -507,7 +509,7 @@ def _print_vpc(vpc: Vpc) -> Json:
 def _print_prefix_list(prefix_list: PrefixList) -> Json:
     return {
         "PrefixListId": prefix_list.prefix_list_id,
-        **_present({"PrefixListName": prefix_list.name}),
+        **_present({"PrefixListName": prefix_list.name, "Description": prefix_list.description}),
         "OwnerId": prefix_list.owner_id,
         "RegionId": prefix_list.region_id,
         "AddressFamily": prefix_list.address_family,
@@ -527,6 +529,7 @@ def _print_group(group: Group) -> Json:
         "InnerAccessPolicy": group.inner_access,
         "ServiceManaged": group.is_managed,
         **_present({"Description": group.description}),
+        **_present({"ResourceGroupId": group.resource_group_id}),
         "Tags": dict(group.tags),
         "Rules": [print_rule(group.rules[key]) for key in sorted(group.rules)],
     }

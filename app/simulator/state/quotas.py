@@ -23,7 +23,10 @@ class Quotas:
     groups_per_region: int | None = 100
     peer_groups_per_group: int | None = 20
     permissions_per_call: int | None = 100
+    prefix_lists_per_region: int | None = 100
+    entries_per_prefix_list: int | None = 200
     associations_per_prefix_list: int | None = 1000
+    tags_per_resource: int | None = 20
 
     def with_changes(self, changes: Mapping[str, object]) -> Quotas:
         """Return these quotas with some replaced; ValueError names what is wrong."""

@@ -54,6 +54,8 @@ class PrefixList:
     max_entries: int
     entries: tuple[str, ...]
     name: str | None = None
+    description: str | None = None
+    created_at: str = CREATED_BEFORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Group:
     is_managed: bool
     description: str | None
     tags: dict[str, str]
+    resource_group_id: str | None = None
     created_at: str = CREATED_BEFORE
     rules: dict[str, Rule] = field(default_factory=dict)
     rule_ids: dict[Hashable, str] = field(default_factory=dict)

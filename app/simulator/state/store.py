@@ -82,6 +82,11 @@ class Store:
         for group_id in interface.group_ids:
             self.members[group_id][interface.interface_id] = interface
 
+    def add_prefix_list(self, prefix_list: PrefixList) -> None:
+        """Take in a prefix list."""
+        self.prefix_lists[prefix_list.prefix_list_id] = prefix_list
+        self.version += 1
+
     # ---- groups
 
     def add_group(self, group: Group) -> None:
@@ -142,6 +147,13 @@ class Store:
         self.version += 1
         return rule
 
+    def replace_rule(self, group: Group, rule: Rule) -> None:
+        """Put a rule in the place of the one that has its id."""
+        order = list(group.rules)
+        self.remove_rule(group, rule.rule_id)
+        self.add_rule(group, rule)
+        group.rules = {rule_id: group.rules[rule_id] for rule_id in order}
+
     def remove_rule(self, group: Group, rule_id: str) -> None:
         """Remove a rule of the group."""
         rule = group.rules.pop(rule_id)
@@ -157,6 +169,10 @@ class Store:
 
     def _new_rule_id(self) -> str:
         return self._unused("sgr", self.rule_groups)
+
+    def new_prefix_list_id(self) -> str:
+        """Return an id that no prefix list has."""
+        return self._unused("pl", self.prefix_lists)
 
     def new_group_id(self) -> str:
         """Return an id that no group has."""
