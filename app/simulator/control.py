@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from app.simulator.dispatcher import Dispatcher
 from app.simulator.errors import ControlError, EstateError
-from app.simulator.packets import judge
+from app.simulator.packets import Verdict, judge
 
 PREFIX = "/_simulator"
 _FAULT = f"{PREFIX}/faults/"
@@ -22,6 +22,7 @@ def control(dispatcher: Dispatcher, method: str, path: str, body: bytes) -> Answ
     """Answer one control call; what is wrong with it is said in `error`."""
     try:
         with dispatcher.lock:
+            dispatcher.settle()
             return _answer(dispatcher, method, path, body)
     except EstateError as error:
         return 422, {"error": str(error)}
@@ -63,8 +64,12 @@ def _put_estate(dispatcher: Dispatcher, body: bytes) -> Answer:
 def _packets(dispatcher: Dispatcher, body: bytes) -> Answer:
     described = _parsed(body)
     if isinstance(described, list):
-        return 200, [judge(dispatcher.store, packet).as_json() for packet in described]
-    return 200, judge(dispatcher.store, described).as_json()
+        return 200, [_judge(dispatcher, packet).as_json() for packet in described]
+    return 200, _judge(dispatcher, described).as_json()
+
+
+def _judge(dispatcher: Dispatcher, described: object) -> Verdict:
+    return judge(dispatcher.store, described, dispatcher.settings.variants)
 
 
 def _clear_calls(dispatcher: Dispatcher, _: bytes) -> Answer:
@@ -87,6 +92,21 @@ def _put_settings(dispatcher: Dispatcher, body: bytes) -> Answer:
     return 200, dispatcher.settings.as_json()
 
 
+def _clock(dispatcher: Dispatcher) -> Answer:
+    settings = dispatcher.settings
+    return 200, {
+        "now": dispatcher.timestamp(),
+        "frozen": settings.clock_frozen,
+        "offset_seconds": settings.clock_offset_seconds,
+    }
+
+
+def _put_clock(dispatcher: Dispatcher, body: bytes) -> Answer:
+    dispatcher.put_clock(_parsed(body))
+    dispatcher.settle()
+    return _clock(dispatcher)
+
+
 _ROUTES: Mapping[str, Mapping[str, Callable[[Dispatcher, bytes], Answer]]] = MappingProxyType(
     {
         f"{PREFIX}/estate": {
@@ -106,6 +126,10 @@ _ROUTES: Mapping[str, Mapping[str, Callable[[Dispatcher, bytes], Answer]]] = Map
         f"{PREFIX}/settings": {
             "GET": lambda dispatcher, _: (200, dispatcher.settings.as_json()),
             "PUT": _put_settings,
+        },
+        f"{PREFIX}/clock": {
+            "GET": lambda dispatcher, _: _clock(dispatcher),
+            "PUT": _put_clock,
         },
     }
 )

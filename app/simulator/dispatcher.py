@@ -4,49 +4,105 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias, assert_never
 
-from app.simulator import wire
+from app.simulator import garbling, wire
 from app.simulator.actions import ACTIONS
 from app.simulator.actions.regions import exists
 from app.simulator.actions.request import ECS, STS, Action, Body, Product, Request
+from app.simulator.clock import Clock, Latch
 from app.simulator.credentials import Caller, Nonces, Sessions, authenticate
-from app.simulator.errors import ApiError, ReplyLostError, missing_parameter
-from app.simulator.faults import Edit, Fault, Faults, Hold, LoseReply, Pause, Refuse, When
+from app.simulator.errors import ApiError, MalformedReplyError, ReplyLostError, missing_parameter
+from app.simulator.faults import (
+    Edit,
+    Effect,
+    Fault,
+    Faults,
+    Hold,
+    Late,
+    LoseReply,
+    Malform,
+    Partial,
+    Pause,
+    Refuse,
+    Silence,
+    Stale,
+    When,
+)
 from app.simulator.hands import edit
 from app.simulator.journal import CallEntry, Journal
+from app.simulator.lateness import LateCalls
 from app.simulator.parameters import Parameters
-from app.simulator.settings import Settings, parse_settings
+from app.simulator.past import Past
+from app.simulator.settings import Settings, parse_clock, parse_settings
 from app.simulator.state.estate import Json, dump, load
 from app.simulator.state.identifiers import Identifiers
+from app.simulator.throttling import Throttle
 from app.simulator.tokens import ClientTokens
 from app.simulator.wire import SignedHeaders
 
-Wait: TypeAlias = Pause | Hold
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a call waits for: so many seconds, unless the latch opens before.
+
+    `is_endless`: only the latch ends it, because the clock stands still or nobody set an end.
+    `is_silent`: the caller may end it, by closing the connection.
+    """
+
+    seconds: float
+    latch: Latch | None = None
+    is_endless: bool = False
+    is_silent: bool = False
+
 
 _VERSIONS = {product.version: product for product in (ECS, STS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: the status, the body as values, and how the caller wants it written."""
+    """An answer: the status, the body as values, and how the caller wants it written.
+
+    `raw`: what goes over the wire is no answer at all, and `body` is empty.
+    """
 
     status: int
     body: Body
     root: str
     is_json: bool
+    raw: bytes | None = None
 
     @property
     def content_type(self) -> str:
         """The media type of `encoded()`."""
+        if self.raw == garbling.HTML:
+            return "text/html"
         return "application/json;charset=utf-8" if self.is_json else "text/xml;charset=utf-8"
 
     def encoded(self) -> bytes:
         """Return the body as it goes over the wire."""
+        if self.raw is not None:
+            return self.raw
         return wire.to_json(self.body) if self.is_json else wire.to_xml(self.root, self.body)
+
+    def malformed(self, shape: str) -> Reply:
+        """Return what a broken gateway makes of this answer."""
+        match shape:
+            case "html":
+                return replace(self, body={}, raw=garbling.HTML)
+            case "truncated":
+                whole = self.encoded()
+                return replace(self, body={}, raw=whole[: len(whole) // 2])
+            case "code_in_200":
+                return replace(self, body=garbling.error_of(self.body["RequestId"]))
+            case _:
+                return replace(
+                    self, body={name: garbling.twisted(item) for name, item in self.body.items()}
+                )
 
 
 Steps: TypeAlias = Generator[Wait, None, Reply]
@@ -59,6 +115,9 @@ class Dispatcher:
     `handle` takes a signed call, `call` one whose caller is known already; both block while a
     fault lets them wait, and raise ReplyLostError where a connection would be closed without a
     reply. `steps` leaves the waiting to whoever drives it, which is how the server does it.
+
+    Waiting follows the clock: a call that is delayed goes on when the clock is moved far enough.
+    With a `sleep` of its own the cloud waits for nothing else, which is how tests let time pass.
     """
 
     def __init__(
@@ -68,25 +127,30 @@ class Dispatcher:
         seed: int = 0,
         settings: Settings | None = None,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.faults = Faults()
         self.journal = Journal()
         self.settings = settings or Settings()
         self._identifiers = Identifiers(seed)
-        self._clock = clock
+        self.clock = Clock(clock)
         self._sleep = sleep
+        self._throttle = Throttle()
+        self._past = Past()
+        self._late = LateCalls()
         self._sessions = Sessions()
         self._nonces = Nonces()
         self._tokens = ClientTokens()
         self.store = load(estate if estate is not None else {}, self._identifiers)
+        self._follow_settings()
 
     # ---- the estate
 
     def estate(self) -> Json:
         """Return the ground truth, canonical and sorted."""
         with self.lock:
+            self.settle()
             return dump(self.store)
 
     def replace_estate(self, estate: object) -> None:
@@ -99,6 +163,14 @@ class Dispatcher:
             fresh.version += self.store.version
             self.store = fresh
             self._tokens = ClientTokens()
+            self._past = Past()
+            self._past.follow(self.settings.consistency)
+            self._late.forget()
+
+    def settle(self) -> None:
+        """Let late calls take effect that are due by now; the caller holds the lock."""
+        if self._late:
+            self._late.settle(self.now())
 
     def put_faults(self, body: object) -> None:
         """Replace all faults; ControlError says what is wrong with the new ones."""
@@ -109,10 +181,31 @@ class Dispatcher:
         """Replace all settings; ControlError names an unknown or a wrong field."""
         with self.lock:
             self.settings = parse_settings(body)
+            self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        settings = self.settings
+        self.clock.set(offset=settings.clock_offset_seconds, is_frozen=settings.clock_frozen)
+        self._past.follow(settings.consistency)
+
+    def put_clock(self, body: object) -> None:
+        """Set, move, stop or start the clock; ControlError names an unknown or a wrong field."""
+        with self.lock:
+            parse_clock(body).apply_to(self.clock)
+            self.settings = replace(
+                self.settings,
+                clock_offset_seconds=self.clock.offset,
+                clock_frozen=self.clock.is_frozen,
+            )
 
     def now(self) -> float:
         """Return the cloud's time, in seconds since 1970."""
-        return self._clock() + self.settings.clock_offset_seconds
+        return self.clock.now()
+
+    def timestamp(self) -> str:
+        """Return the cloud's time in full."""
+        at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="microseconds")
+        return at.replace("+00:00", "Z")
 
     # ---- calls
 
@@ -141,10 +234,16 @@ class Dispatcher:
             except StopIteration as stop:
                 reply: Reply = stop.value
                 return reply
-            if isinstance(wait, Hold):
-                wait.released.wait()
-            else:
-                self._sleep(wait.seconds)
+            self._wait(wait)
+
+    def _wait(self, wait: Wait) -> None:
+        is_held = wait.is_endless and not wait.is_silent and wait.latch is not None
+        if self._sleep is not None and not (is_held and not wait.seconds):
+            self._sleep(wait.seconds)
+        elif wait.latch is None:
+            time.sleep(wait.seconds)
+        elif not (wait.is_endless and wait.is_silent):
+            wait.latch.wait(None if wait.is_endless else wait.seconds)
 
     def steps(
         self,
@@ -158,25 +257,34 @@ class Dispatcher:
         """Answer a call step by step; ReplyLostError if it is to get no reply."""
         half_way = self.settings.round_trip_seconds / 2
         if half_way:
-            yield Pause(half_way)
+            yield Wait(half_way)
         entry = self._enter(parameters, headers)
         try:
             body = yield from self._carry_out(method, parameters, entry, caller, signed_headers)
         except ApiError as error:
             reply = self._refusal(parameters, error)
             entry.code = error.code
+        except MalformedReplyError as garbled:
+            reply = self._reply(parameters, 200, garbled.body).malformed(garbled.shape)
         else:
             reply = self._reply(parameters, 200, body)
+        finally:
+            self._count(entry)
         if half_way:
-            yield Pause(half_way)
+            yield Wait(half_way)
         entry.status = reply.status
         return reply
 
+    def _count(self, entry: CallEntry) -> None:
+        """Let late calls take effect that waited for this one to end."""
+        with self.lock:
+            if self._late:
+                self._late.count(entry.seq)
+
     def _enter(self, parameters: Mapping[str, str], headers: Mapping[str, str]) -> CallEntry:
-        at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="microseconds")
         with self.lock:
             return self.journal.enter(
-                at=at.replace("+00:00", "Z"),
+                at=self.timestamp(),
                 parameters=parameters,
                 user_agent=headers.get("user-agent", ""),
                 version=self.store.version,
@@ -194,16 +302,24 @@ class Dispatcher:
         with self.lock:
             action, caller = self._admit(method, parameters, caller, signed_headers)
             entry.account_id = caller.account_id
+            self._throttle.admit(
+                self.settings.rate_limits,
+                account_id=caller.account_id,
+                region_id=parameters.get("RegionId", ""),
+                action=action.name,
+                is_read=_is_read(action),
+                now=self.now(),
+            )
             faults = self.faults.striking(action.name, caller.account_id)
             entry.faults.extend(fault.fault_id for fault in faults)
         for fault in faults:
             if fault.when is When.BEFORE:
-                yield from self._befall(fault)
+                yield from self._befall(fault, {})
         with self.lock:
-            body = self._apply(action, caller, parameters, entry)
+            body = self._apply(action, caller, parameters, entry, [each.effect for each in faults])
         for fault in faults:
             if fault.when is When.AFTER:
-                yield from self._befall(fault)
+                yield from self._befall(fault, body)
         return body
 
     def _admit(
@@ -229,23 +345,80 @@ class Dispatcher:
             )
         return action, caller
 
-    def _befall(self, fault: Fault) -> Generator[Wait, None, None]:
+    def _befall(self, fault: Fault, body: Body) -> Generator[Wait, None, None]:
         match fault.effect:
             case Refuse(code, status, message):
                 raise ApiError(code, status, message)
             case LoseReply():
                 raise ReplyLostError(fault.fault_id)
-            case Pause() | Hold() as wait:
-                yield wait
+            case Malform(shape):
+                raise MalformedReplyError(fault.draw_shape(shape), body)
+            case Silence(seconds):
+                yield from self._pass(seconds, is_silent=True)
+                raise ReplyLostError(fault.fault_id)
+            case Pause(seconds):
+                yield from self._pass(seconds)
+            case Hold(released):
+                yield Wait(0, released, is_endless=True)
             case Edit(changes):
                 with self.lock:
+                    before = self.store.version
                     edit(self.store, changes)
+                    self._note(before)
+            case Late() | Stale() | Partial():
+                pass  # these strike while the action is carried out
             case _:
                 assert_never(fault.effect)
 
+    def _pass(
+        self, seconds: float | None, *, is_silent: bool = False
+    ) -> Generator[Wait, None, None]:
+        """Let time pass by the cloud's clock, wherever it is moved meanwhile."""
+        ends = self.now() + (seconds or 0)
+        while True:
+            change = self.clock.next_change
+            left = max(ends - self.now(), 0)
+            if seconds is not None and not left:
+                return
+            is_endless = seconds is None or self.clock.is_frozen
+            yield Wait(left, change, is_endless, is_silent)
+            if not change.is_open:
+                return
+
     def _apply(
-        self, action: Action, caller: Caller, parameters: Mapping[str, str], entry: CallEntry
+        self,
+        action: Action,
+        caller: Caller,
+        parameters: Mapping[str, str],
+        entry: CallEntry,
+        effects: Sequence[Effect],
     ) -> Body:
+        """Carry out a call now, or see to it that it will be."""
+        self.settle()
+        late = next((effect for effect in effects if isinstance(effect, Late)), None)
+        if late is None:
+            return self._perform(action, caller, parameters, entry, effects)
+        rest = [effect for effect in effects if effect is not late]
+
+        def perform() -> None:
+            with suppress(ApiError):
+                self._perform(action, caller, parameters, entry, rest)
+
+        due_at = None if late.after_seconds is None else self.now() + late.after_seconds
+        self._late.add(entry.seq, late.after_calls, due_at, perform)
+        if late.is_answered:
+            return {}
+        raise ReplyLostError("applied late")
+
+    def _perform(
+        self,
+        action: Action,
+        caller: Caller,
+        parameters: Mapping[str, str],
+        entry: CallEntry,
+        effects: Sequence[Effect],
+    ) -> Body:
+        """Carry out a call: a read on what it is to see, anything else on the ground truth."""
         request = Request(
             caller=caller,
             region_id=parameters.get("RegionId", ""),
@@ -256,16 +429,45 @@ class Dispatcher:
             now=self.now(),
         )
         _check_region(request, action)
+        before = self.store.version
         try:
-            body = (
-                self._tokens.once(request, action)
-                if action.takes_token
-                else action.handler(request)
-            )
+            if _is_read(action):
+                stale = [effect for effect in effects if isinstance(effect, Stale)]
+                with self.store.as_of(self._past.read(stale, before, request.now)):
+                    body = action.handler(request)
+            else:
+                partial = next((each for each in effects if isinstance(each, Partial)), None)
+                body = self._write(request, action, entry, partial)
         finally:
             entry.version = self.store.version
+            self._note(before)
         entry.applied = True
         return body
+
+    def _write(
+        self, request: Request, action: Action, entry: CallEntry, partial: Partial | None
+    ) -> Body:
+        """Carry out a write once; of a partial one only the first items, whatever is answered."""
+        if partial is not None:
+            whole = action.handler
+
+            def first_items(request: Request) -> Body:
+                some = request.parameters.with_first_items(partial.applied)
+                body = whole(replace(request, parameters=some)) if some else {}
+                entry.applied = bool(some)
+                if partial.refusal is not None:
+                    refusal = partial.refusal
+                    raise ApiError(refusal.code, refusal.status, refusal.message)
+                return body
+
+            action = replace(action, handler=first_items)
+        if action.takes_token:
+            return self._tokens.once(request, action)
+        return action.handler(request)
+
+    def _note(self, version_before: int) -> None:
+        if self.store.version != version_before:
+            self._past.note(version_before, self.now())
 
     # ---- answers
 
@@ -303,6 +505,10 @@ def _action(parameters: Mapping[str, str]) -> Action:
             "Specified api is not found, please check your url and method.",
         )
     return action
+
+
+def _is_read(action: Action) -> bool:
+    return action.name.startswith(("Describe", "List"))
 
 
 def _check_region(request: Request, action: Action) -> None:

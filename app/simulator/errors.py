@@ -17,6 +17,15 @@ class ReplyLostError(Exception):
     """The connection ends without a reply; whether the call was applied is not told."""
 
 
+class MalformedReplyError(Exception):
+    """The call ends with a reply that is none; `body` is what was to be answered."""
+
+    def __init__(self, shape: str, body: dict[str, object]) -> None:
+        super().__init__(shape)
+        self.shape = shape
+        self.body = body
+
+
 class EstateError(Exception):
     """An estate, or a part of one, that contradicts itself; the text is the reason."""
 

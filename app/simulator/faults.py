@@ -1,19 +1,16 @@
-"""Faults: what goes wrong, in which calls, and when; a kind is a value here and a line in `befall`.
-
-A kind of the plan that is not built yet is refused by name, so that no test passes by accident.
-"""
+"""Faults: what goes wrong, in which calls, and when; a kind is a value here and a line in KINDS."""
 
 from __future__ import annotations
 
 import enum
 import itertools
 import random
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
 
+from app.simulator.clock import Latch
 from app.simulator.errors import ControlError
 from app.simulator.hands import check_edit
 from app.simulator.settings import seconds
@@ -48,33 +45,11 @@ class Pause:
     seconds: float
 
 
-class Latch:
-    """Opens once, for threads that wait and for callbacks; both may come before or after."""
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Never answer: wait until the caller gives up, at most so long, then close the connection."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._opened = threading.Event()
-        self._callbacks: list[Callable[[], None]] = []
-
-    def open(self) -> None:
-        """Let all go on."""
-        with self._lock:
-            self._opened.set()
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
-
-    def wait(self) -> None:
-        """Block until it is open."""
-        self._opened.wait()
-
-    def then(self, callback: Callable[[], None]) -> None:
-        """Call back when it opens, or now; in whatever thread opens it."""
-        with self._lock:
-            if not self._opened.is_set():
-                self._callbacks.append(callback)
-                return
-        callback()
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +66,48 @@ class Edit:
     changes: Mapping[str, object]
 
 
-Effect: TypeAlias = Refuse | LoseReply | Pause | Hold | Edit
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Apply the action later, after so many more calls or so much time; answer at once or never."""
+
+    after_calls: int | None
+    after_seconds: float | None
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Let a read see the world before the last `calls` changing calls, or so many seconds ago."""
+
+    calls: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Let only the first `applied` items of a batch take effect, then refuse or claim success."""
+
+    applied: int
+    refusal: Refuse | None
+
+
+SHAPES = ("html", "truncated", "code_in_200", "wrong_types")
+
+
+@dataclass(frozen=True, slots=True)
+class Malform:
+    """Answer with something that is no answer; without a shape each strike draws one."""
+
+    shape: str | None
+
+
+Befalling: TypeAlias = Refuse | LoseReply | Pause | Silence | Hold | Edit
+"""What happens at an instant before or after the action."""
+
+Twist: TypeAlias = Late | Stale | Partial | Malform
+"""What changes how the action is carried out, or what its reply looks like."""
+
+Effect: TypeAlias = Befalling | Twist
 
 
 @dataclass(slots=True)
@@ -110,6 +126,10 @@ class Fault:
     chance: random.Random
     matched: int = 0
     struck: int = 0
+
+    def draw_shape(self, shape: str | None) -> str:
+        """Return the shape of a malformed reply, drawn from the fault's chance unless given."""
+        return shape or self.chance.choice(SHAPES)
 
     def strikes(self, action: str, account_id: str) -> bool:
         """Tell whether the fault strikes this call, which is counted if it matches."""
@@ -273,7 +293,7 @@ class Kind:
     parse: Callable[[Mapping[str, object], str], Effect]
 
 
-def _parse_refusal(fields: Mapping[str, object], label: str) -> Effect:
+def _refusal(fields: Mapping[str, object], label: str) -> Refuse:
     code, status = _text(fields, "code", label), _count(fields, "status", label)
     if not code or status is None or not 400 <= status <= 599:
         raise ControlError(f"{label}: an error needs a code, and a status within 400 and 599")
@@ -316,32 +336,83 @@ def _check_edit_item(name: str, item: object, label: str) -> None:
         raise ControlError(f"{label}: {name} must hold objects of {' and '.join(sorted(wanted))}")
 
 
+def _parse_silence(fields: Mapping[str, object], label: str) -> Effect:
+    if fields.get("when") == "after":
+        raise ControlError(f"{label}: what is not applied cannot strike after it was")
+    return Silence(_optional_seconds(fields, "seconds", label))
+
+
+def _optional_seconds(fields: Mapping[str, object], name: str, label: str) -> float | None:
+    value = fields.get(name)
+    return None if value is None else seconds(value, f"{label}: {name}")
+
+
+def _check_one_of_two(fields: Mapping[str, object], label: str, one: str, other: str) -> None:
+    if (fields.get(one) is None) == (fields.get(other) is None):
+        raise ControlError(f"{label}: needs either {one} or {other}")
+
+
+def _parse_late(fields: Mapping[str, object], label: str) -> Effect:
+    _check_one_of_two(fields, label, "after_calls", "after_seconds")
+    reply = fields.get("reply", "lost")
+    if reply not in ("lost", "success"):
+        raise ControlError(f"{label}: reply must be lost or success")
+    return Late(
+        _count(fields, "after_calls", label),
+        _optional_seconds(fields, "after_seconds", label),
+        reply == "success",
+    )
+
+
+def _parse_stale(fields: Mapping[str, object], label: str) -> Effect:
+    _check_one_of_two(fields, label, "calls", "seconds")
+    return Stale(_count(fields, "calls", label), _optional_seconds(fields, "seconds", label))
+
+
+def _parse_partial(fields: Mapping[str, object], label: str) -> Effect:
+    applied = fields.get("applied")
+    if type(applied) is not int or applied < 0:
+        raise ControlError(f"{label}: applied must be a whole number from 0")
+    is_refused = fields.get("code") is not None or fields.get("status") is not None
+    return Partial(applied, _refusal(fields, label) if is_refused else None)
+
+
+def _parse_malform(fields: Mapping[str, object], label: str) -> Effect:
+    shape = _text(fields, "shape", label)
+    if shape is not None and shape not in SHAPES:
+        raise ControlError(f"{label}: shape must be one of {', '.join(SHAPES)}")
+    return Malform(shape)
+
+
+_EXPIRED = Refuse("InvalidSecurityToken.Expired", 400, "Specified SecurityToken is expired.")
+_FORBIDDEN = Refuse(
+    "Forbidden.RAM", 403, "User not authorized to operate on the specified resource, or this API."
+)
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "error": Kind(("code", "status", "message"), When.BEFORE, _parse_refusal),
+        "error": Kind(("code", "status", "message"), When.BEFORE, _refusal),
         "throttle": Kind(("code",), When.BEFORE, _parse_throttle),
+        "expired_token": Kind((), When.BEFORE, lambda *_: _EXPIRED),
+        "forbidden": Kind((), When.BEFORE, lambda *_: _FORBIDDEN),
         "reply_lost": Kind((), When.AFTER, lambda *_: LoseReply()),
+        "not_applied_timeout": Kind(("seconds",), When.BEFORE, _parse_silence),
+        "applied_late": Kind(("after_calls", "after_seconds", "reply"), When.BEFORE, _parse_late),
+        "stale_read": Kind(("calls", "seconds"), When.BEFORE, _parse_stale),
+        "partial_batch": Kind(
+            ("applied", "code", "status", "message"), When.BEFORE, _parse_partial
+        ),
+        "malformed_reply": Kind(("shape",), When.AFTER, _parse_malform),
         "delay": Kind(("seconds",), When.BEFORE, _parse_pause),
         "hold": Kind((), When.BEFORE, lambda *_: Hold()),
         "edit": Kind(("edit", *_EDITS), When.BEFORE, _parse_edit),
     }
 )
-PLANNED = (
-    "not_applied_timeout",
-    "applied_late",
-    "stale_read",
-    "partial_batch",
-    "malformed_reply",
-    "expired_token",
-    "forbidden",
-)
-"""Kinds that have a name and a meaning, but are not built yet."""
+"""`when` says nothing to the kinds that change how the action itself is carried out."""
 
 
 def _kind(fields: Mapping[str, object], label: str) -> Kind:
     name = fields.get("kind")
-    if name in PLANNED:
-        raise ControlError(f"{label}: the fault kind {name!r} is not built yet")
     if not isinstance(name, str) or name not in KINDS:
         raise ControlError(f"{label}: kind must be one of {', '.join(KINDS)}")
     return KINDS[name]

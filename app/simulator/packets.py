@@ -14,12 +14,10 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from app.simulator.errors import ControlError
+from app.simulator.settings import Variants
 from app.simulator.state import addresses
 from app.simulator.state.resources import PORT_PROTOCOLS, Group, Interface, Rule
 from app.simulator.state.store import Store
-
-GROUP_PEERS_COVER_IPV6 = True
-"""The manual says that a group stands for its members' private addresses, of no named family."""
 
 PROTOCOLS = ("tcp", "udp", "icmp", "icmpv6", "gre")
 _FAMILY_OF = {"icmp": "ipv4", "icmpv6": "ipv6"}
@@ -54,6 +52,7 @@ class Packet:
     destination_port: int | None
     source_port: int | None
     is_internet: bool
+    variants: Variants
 
     @property
     def is_ipv6(self) -> bool:
@@ -78,9 +77,9 @@ class Verdict:
 NO_ROUTE = Verdict(False, "NO_ROUTE")
 
 
-def judge(store: Store, described: object) -> Verdict:
+def judge(store: Store, described: object, variants: Variants | None = None) -> Verdict:
     """Say what becomes of a packet; ControlError where the description makes no sense."""
-    packet = _read(store, described)
+    packet = _read(store, described, variants or Variants())
     return NO_ROUTE if packet is None else walk(store, packet)
 
 
@@ -91,7 +90,7 @@ def walk(store: Store, packet: Packet) -> Verdict:
         return NO_ROUTE
     if any(end and end.instance.status != "Running" for end in (source, destination)):
         return Verdict(False, "NOT_RUNNING")
-    if not packet.is_internet and _share_open_group(store, source, destination):
+    if _beats_rules(packet) and _share_open_group(store, source, destination):
         return Verdict(True, "INTRA_GROUP")
     passed = Verdict(True, "RULE")
     for port in _source_ports_to_try(store, packet):
@@ -100,6 +99,14 @@ def walk(store: Store, packet: Packet) -> Verdict:
             return verdict
         passed = verdict
     return passed
+
+
+def _beats_rules(packet: Packet) -> bool:
+    """Inner access is for the intranet, and no rule is asked where it holds.
+
+    Source: ECS API, ModifySecurityGroupPolicy.
+    """
+    return not packet.is_internet and packet.variants.inner_access == "beats_rules"
 
 
 def _judge_rules(store: Store, packet: Packet, source_port: int | None) -> Verdict:
@@ -111,13 +118,20 @@ def _judge_rules(store: Store, packet: Packet, source_port: int | None) -> Verdi
         groups = store.groups_on(end.interface)
         winner = _winner(store, packet, groups, direction, source_port)
         if winner is None:
-            if not _allows_by_default(direction, groups):
+            if not (_allows_by_default(direction, groups) or _is_let_in(store, packet)):
                 return Verdict(False, f"{direction.upper()}_DEFAULT")
             continue
         if winner.policy == "drop":
             return Verdict(False, f"{direction.upper()}_DROP", (winner.rule_id,))
         deciding.append(winner.rule_id)
     return Verdict(True, "RULE", tuple(deciding))
+
+
+def _is_let_in(store: Store, packet: Packet) -> bool:
+    """Where inner access yields to rules, it is what holds when none of them matches."""
+    return not packet.is_internet and _share_open_group(
+        store, packet.source.interface, packet.destination.interface
+    )
 
 
 def _allows_by_default(direction: str, groups: Iterable[Group]) -> bool:
@@ -211,7 +225,7 @@ def _is_member(packet: Packet, end: End, group_id: str) -> bool:
     """A group stands for the private addresses of its members, never for public ones."""
     if packet.is_internet or end.interface is None:
         return False
-    if packet.is_ipv6 and not GROUP_PEERS_COVER_IPV6:
+    if packet.is_ipv6 and not packet.variants.group_peers_cover_ipv6:
         return False
     return group_id in end.interface.group_ids
 
@@ -299,7 +313,7 @@ def _share_open_group(store: Store, one: Interface | None, other: Interface | No
 # ---- reading a packet
 
 
-def _read(store: Store, described: object) -> Packet | None:
+def _read(store: Store, described: object, variants: Variants) -> Packet | None:
     """Return the packet; None where an instance has no address of the kind that it would need."""
     fields = _fields(described)
     protocol = _one_of(fields, "protocol", PROTOCOLS, None)
@@ -320,6 +334,7 @@ def _read(store: Store, described: object) -> Packet | None:
         _port(fields, "destination_port", protocol, must=True),
         _port(fields, "source_port", protocol, must=False),
         is_internet,
+        variants,
     )
 
 

@@ -36,6 +36,22 @@ class Parameters:
         """Return what the call asks for, without what every call carries."""
         return {name: value for name, value in self._flat.items() if name not in COMMON}
 
+    def with_first_items(self, most: int) -> Parameters | None:
+        """Return the same call with only the first items of its batch; None if none are left.
+
+        A call without a batch is a batch of one.
+        """
+        for batch in ("Permissions", "SecurityGroupRuleId", "SecurityGroupIds", "ResourceId"):
+            pattern = re.compile(rf"{batch}\.(\d{{1,4}})(\..*)?", re.ASCII | re.DOTALL)
+            places = {key: int(match[1]) for key in self._flat if (match := pattern.fullmatch(key))}
+            if not places:
+                continue
+            kept = sorted(set(places.values()))[:most]
+            left_out = {key for key, place in places.items() if place not in kept}
+            some = {key: text for key, text in self._flat.items() if key not in left_out}
+            return Parameters(some) if kept else None
+        return self if most else None
+
     def get(self, name: str) -> str | None:
         """Return a value, or None where it is absent or empty."""
         return self._flat.get(name) or None

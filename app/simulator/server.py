@@ -19,7 +19,6 @@ from app.simulator.control import PREFIX, control
 from app.simulator.demo import demo_estate
 from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
 from app.simulator.errors import ReplyLostError
-from app.simulator.faults import Hold
 from app.simulator.wire import read_call, to_json
 
 DEFAULT_HOST = "127.0.0.1"
@@ -58,13 +57,13 @@ class Application:
             await _send(send, 413, b"too large", "text/plain")
             return
         try:
-            reply = await self._call(scope, body)
+            reply = await self._call(scope, body, receive)
         except ReplyLostError:
             await _hang_up(scope, receive)
             return
         await _send(send, reply.status, reply.encoded(), reply.content_type)
 
-    async def _call(self, scope: Message, body: bytes) -> Reply:
+    async def _call(self, scope: Message, body: bytes, receive: Receive) -> Reply:
         """Answer a call whose parameters are in the query, a form body, or both, or in headers."""
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
@@ -75,29 +74,33 @@ class Application:
         steps = self._dispatcher.steps(
             method, call.parameters, headers, signed_headers=call.signed_headers
         )
-        return await self._drive(steps)
+        return await self._drive(steps, receive)
 
-    async def _drive(self, steps: Steps) -> Reply:
+    async def _drive(self, steps: Steps, receive: Receive) -> Reply:
         while True:
             try:
                 wait = next(steps)
             except StopIteration as stop:
                 reply: Reply = stop.value
                 return reply
-            await self._wait(wait)
+            await self._wait(wait, receive)
 
-    async def _wait(self, wait: Wait) -> None:
+    async def _wait(self, wait: Wait, receive: Receive) -> None:
         """Wait for what a call waits for, while other calls go on."""
         going_on = asyncio.Event()
+        set_event = _setter(going_on)
         self._waiting.add(going_on)
+        hang_up = asyncio.create_task(_gone(receive, going_on)) if wait.is_silent else None
         try:
-            if isinstance(wait, Hold):
-                wait.released.then(_setter(going_on))
-                await going_on.wait()
-            else:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(going_on.wait(), wait.seconds)
+            if wait.latch is not None:
+                wait.latch.then(set_event)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(going_on.wait(), None if wait.is_endless else wait.seconds)
         finally:
+            if wait.latch is not None:
+                wait.latch.forget(set_event)
+            if hang_up is not None:
+                hang_up.cancel()
             self._waiting.discard(going_on)
         if self._is_ending:
             raise ReplyLostError("the server ends")
@@ -118,6 +121,13 @@ def _setter(event: asyncio.Event) -> Callable[[], None]:
             loop.call_soon_threadsafe(event.set)
 
     return set_event
+
+
+async def _gone(receive: Receive, going_on: asyncio.Event) -> None:
+    """Go on when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    going_on.set()
 
 
 async def _read(receive: Receive, *, limit: int | None) -> bytes | None:

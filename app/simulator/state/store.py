@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from app.simulator.state.identifiers import Identifiers
 from app.simulator.state.resources import (
@@ -17,16 +20,24 @@ from app.simulator.state.resources import (
     Vpc,
 )
 
+Undo: TypeAlias = "Callable[[], Undo]"
+"""Takes back one change, and returns what makes it again exactly as it was."""
+
+MOST_STEPS = 20_000
+"""How many changes can be taken back; older ones are final."""
+
 
 class Store:
     """Every resource by id, and every change to them; `version` counts the changes.
 
-    Changes here check nothing: actions do that, and an estate is checked as it is read.
+    Changes here check nothing: actions do that, and an estate is checked as it is read. Each
+    change of a group, a rule or a membership is kept as a step that `as_of` can take back.
     """
 
     def __init__(self, identifiers: Identifiers) -> None:
         self.identifiers = identifiers
         self.version = 0
+        self._steps: deque[tuple[int, Undo]] = deque(maxlen=MOST_STEPS)
         self.accounts: dict[str, Account] = {}
         self.logins: dict[str, str] = {}
         self.key_owners: dict[str, str] = {}
@@ -82,6 +93,30 @@ class Store:
         for group_id in interface.group_ids:
             self.members[group_id][interface.interface_id] = interface
 
+    # ---- the past
+
+    def _step(self, undo: Undo) -> None:
+        self.version += 1
+        self._steps.append((self.version, undo))
+
+    @contextmanager
+    def as_of(self, version: int) -> Iterator[None]:
+        """Let the block see groups, rules and memberships as they were; it must change nothing.
+
+        Only the steps since then are taken back, and made again afterwards: what this costs does
+        not depend on the size of the estate.
+        """
+        again: list[Undo] = []
+        try:
+            for made, undo in reversed(self._steps):
+                if made <= version:
+                    break
+                again.append(undo())
+            yield
+        finally:
+            for redo in reversed(again):
+                redo()
+
     def add_prefix_list(self, prefix_list: PrefixList) -> None:
         """Take in a prefix list."""
         self.prefix_lists[prefix_list.prefix_list_id] = prefix_list
@@ -91,31 +126,36 @@ class Store:
 
     def add_group(self, group: Group) -> None:
         """Take in a group, with the rules that it already has."""
-        self.groups[group.group_id] = group
-        self.groups_of[group.owner_id, group.region_id][group.group_id] = group
         if group.vpc_id:
             self.vpc_users[group.vpc_id].add(group.owner_id)
         rules = list(group.rules.values())
         group.rules.clear()
+        self._step(self._put_group(group))
         for rule in rules:
             self.add_rule(group, rule)
-        self.version += 1
 
     def remove_group(self, group: Group) -> None:
         """Forget a group without members that no rule names."""
         for rule in list(group.rules.values()):
             self.remove_rule(group, rule.rule_id)
+        self._step(self._take_group(group))
+
+    def _put_group(self, group: Group) -> Undo:
+        self.groups[group.group_id] = group
+        self.groups_of[group.owner_id, group.region_id][group.group_id] = group
+        return partial(self._take_group, group)
+
+    def _take_group(self, group: Group) -> Undo:
         del self.groups[group.group_id]
         del self.groups_of[group.owner_id, group.region_id][group.group_id]
         self.members.pop(group.group_id, None)
         self.references.pop(group.group_id, None)
-        self.version += 1
+        return partial(self._put_group, group)
 
     def set_inner_access(self, group: Group, policy: str) -> None:
         """Let members reach one another, or not."""
         if group.inner_access != policy:
-            group.inner_access = policy
-            self.version += 1
+            self._step(_swap_inner_access(group, policy))
 
     def referencing_group_ids(self, group_id: str) -> list[str]:
         """Return the groups whose rules name this one, sorted."""
@@ -136,15 +176,7 @@ class Store:
         """Add a rule, with a new id where it has none; return it as added."""
         if not rule.rule_id:
             rule = replace(rule, rule_id=self._new_rule_id())
-        group.rules[rule.rule_id] = rule
-        group.rule_ids[rule.identity()] = rule.rule_id
-        group.weight += self.weight(rule)
-        self.rule_groups[rule.rule_id] = group.group_id
-        if rule.peer_group_id:
-            self.references[rule.peer_group_id][group.group_id] += 1
-        if rule.prefix_list_id:
-            self.associations[rule.prefix_list_id][group.group_id] += 1
-        self.version += 1
+        self._step(self._put_rule(group, rule, len(group.rules)))
         return rule
 
     def replace_rule(self, group: Group, rule: Rule) -> None:
@@ -156,6 +188,26 @@ class Store:
 
     def remove_rule(self, group: Group, rule_id: str) -> None:
         """Remove a rule of the group."""
+        self._step(self._take_rule(group, rule_id))
+
+    def _put_rule(self, group: Group, rule: Rule, position: int) -> Undo:
+        if position >= len(group.rules):
+            group.rules[rule.rule_id] = rule
+        else:
+            rules = list(group.rules.values())
+            rules.insert(position, rule)
+            group.rules = {item.rule_id: item for item in rules}
+        group.rule_ids[rule.identity()] = rule.rule_id
+        group.weight += self.weight(rule)
+        self.rule_groups[rule.rule_id] = group.group_id
+        if rule.peer_group_id:
+            self.references[rule.peer_group_id][group.group_id] += 1
+        if rule.prefix_list_id:
+            self.associations[rule.prefix_list_id][group.group_id] += 1
+        return partial(self._take_rule, group, rule.rule_id)
+
+    def _take_rule(self, group: Group, rule_id: str) -> Undo:
+        position = next(place for place, key in enumerate(group.rules) if key == rule_id)
         rule = group.rules.pop(rule_id)
         if group.rule_ids.get(rule.identity()) == rule_id:
             del group.rule_ids[rule.identity()]
@@ -165,7 +217,7 @@ class Store:
             _forget(self.references[rule.peer_group_id], group.group_id)
         if rule.prefix_list_id:
             _forget(self.associations[rule.prefix_list_id], group.group_id)
-        self.version += 1
+        return partial(self._put_rule, group, rule, position)
 
     def _new_rule_id(self) -> str:
         return self._unused("sgr", self.rule_groups)
@@ -187,15 +239,22 @@ class Store:
 
     def join(self, interface: Interface, group: Group) -> None:
         """Put an interface into a group."""
-        interface.group_ids.append(group.group_id)
-        self.members[group.group_id][interface.interface_id] = interface
-        self.version += 1
+        self._step(self._put_member(interface, group.group_id, len(interface.group_ids)))
 
     def leave(self, interface: Interface, group: Group) -> None:
         """Take an interface out of a group."""
-        interface.group_ids.remove(group.group_id)
-        del self.members[group.group_id][interface.interface_id]
-        self.version += 1
+        self._step(self._take_member(interface, group.group_id))
+
+    def _put_member(self, interface: Interface, group_id: str, position: int) -> Undo:
+        interface.group_ids.insert(position, group_id)
+        self.members[group_id][interface.interface_id] = interface
+        return partial(self._take_member, interface, group_id)
+
+    def _take_member(self, interface: Interface, group_id: str) -> Undo:
+        position = interface.group_ids.index(group_id)
+        interface.group_ids.remove(group_id)
+        del self.members[group_id][interface.interface_id]
+        return partial(self._put_member, interface, group_id, position)
 
     def members_of(self, group: Group) -> Iterable[Interface]:
         """Return the interfaces in a group."""
@@ -204,6 +263,11 @@ class Store:
     def groups_on(self, interface: Interface) -> list[Group]:
         """Return the groups of an interface, in the order of joining."""
         return [self.groups[group_id] for group_id in interface.group_ids]
+
+
+def _swap_inner_access(group: Group, policy: str) -> Undo:
+    before, group.inner_access = group.inner_access, policy
+    return partial(_swap_inner_access, group, before)
 
 
 def _forget(counter: Counter[str], key: str) -> None:
