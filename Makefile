@@ -11,6 +11,7 @@ export PORT DEMO_EXIT
 
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+CLIENTS := .venv-clients/.stamp
 
 .PHONY: help
 help: ## Say what can be made
@@ -30,8 +31,14 @@ install: $(RUNTIME) ## Make .venv with what the service runs on
 .PHONY: install-dev
 install-dev: $(DEV) ## Make .venv with what its development needs as well
 
+$(CLIENTS): tests/clients/requirements.txt tests/clients/requirements-build.txt
+	@scripts/clients
+
+.PHONY: clients
+clients: $(CLIENTS) ## Make .venv-clients with other people's clients, for tests of the simulator
+
 .PHONY: lock
-lock: ## Remake the locks from pyproject.toml (UPGRADE=1 takes newer versions)
+lock: ## Remake the locks (UPGRADE=1 takes newer versions)
 	@scripts/lock
 
 # ---------------------------------------------------------------------------------------- running
@@ -60,7 +67,7 @@ openapi: $(RUNTIME) ## Write openapi.json anew from the code
 	@.venv/bin/intercom openapi --output openapi.json
 
 .PHONY: test
-test: lint ## Everything that CI runs
+test: lint $(CLIENTS) ## Everything that CI runs
 	@scripts/system-packages
 	@.venv/bin/pytest --numprocesses 2
 
@@ -74,5 +81,5 @@ bench: $(DEV) ## Every benchmark, each beside its baseline in the same run
 
 .PHONY: clean
 clean: ## Remove the environment, caches and what the demo left
-	@rm -rf .venv .environment.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@rm -rf .venv .venv-clients .environment.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find app migrations tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
