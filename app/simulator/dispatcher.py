@@ -310,13 +310,21 @@ class Dispatcher:
                 is_read=_is_read(action),
                 now=self.now(),
             )
+            tokens = self._tokens
+            flight = tokens.begin(caller.account_id, action, parameters)
             faults = self.faults.striking(action.name, caller.account_id)
             entry.faults.extend(fault.fault_id for fault in faults)
-        for fault in faults:
-            if fault.when is When.BEFORE:
-                yield from self._befall(fault, {})
-        with self.lock:
-            body = self._apply(action, caller, parameters, entry, [each.effect for each in faults])
+        try:
+            for fault in faults:
+                if isinstance(fault.effect, Silence):
+                    tokens.end(flight)  # the call does not get to where tokens are known
+                if fault.when is When.BEFORE:
+                    yield from self._befall(fault, {})
+            with self.lock:
+                effects = [each.effect for each in faults]
+                body = self._apply(action, caller, parameters, entry, effects)
+        finally:
+            tokens.end(flight)
         for fault in faults:
             if fault.when is When.AFTER:
                 yield from self._befall(fault, body)

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from app.simulator.credentials import Caller
 from tests.simulator.estates import (
     ACCOUNT,
     OTHER_ACCOUNT,
@@ -568,6 +569,26 @@ def test_a_token_belongs_to_its_parameters(cloud: Cloud) -> None:
     cloud("CreateSecurityGroup", SecurityGroupName="one", ClientToken="t-1")
     refused = cloud.refusal("CreateSecurityGroup", SecurityGroupName="two", ClientToken="t-1")
     assert refused == (400, "IdempotentParameterMismatch")
+
+
+def test_a_token_under_way_is_refused_until_its_call_has_ended(cloud: Cloud) -> None:
+    create = {"ClientToken": "t-1", "SecurityGroupName": "one", "RegionId": "cn-hangzhou"}
+    caller = Caller(ACCOUNT)
+    cloud.dispatcher.put_faults(
+        [{"kind": "hold", "id": "h", "match": {"action": "CreateSecurityGroup", "nth": 1}}]
+    )
+    parameters = {"Action": "CreateSecurityGroup", "Version": "2014-05-26", **create}
+    held = cloud.dispatcher.steps("POST", parameters, {}, caller=caller)
+    next(held)
+    again = {"ClientToken": "t-1", "SecurityGroupName": "one"}
+    assert cloud.refusal("CreateSecurityGroup", **again) == (403, "IdempotentProcessing")
+    refused = cloud.refusal("CreateSecurityGroup", **again | {"SecurityGroupName": "two"})
+    assert refused == (400, "IdempotentParameterMismatch")
+    cloud.dispatcher.faults.clear()
+    with pytest.raises(StopIteration) as ended:
+        next(held)
+    answer = cloud("CreateSecurityGroup", **again)
+    assert answer["SecurityGroupId"] == ended.value.value.body["SecurityGroupId"]
 
 
 def test_a_token_is_another_one_in_another_account_action_or_region(cloud: Cloud) -> None:
