@@ -89,6 +89,10 @@ class Reply:
             return self.raw
         return wire.to_json(self.body) if self.is_json else wire.to_xml(self.root, self.body)
 
+    def plain(self) -> Reply:
+        """Return the same answer, with nothing but values in its body."""
+        return replace(self, body=_plain(self.body))
+
     def malformed(self, shape: str) -> Reply:
         """Return what a broken gateway makes of this answer."""
         match shape:
@@ -100,9 +104,14 @@ class Reply:
             case "code_in_200":
                 return replace(self, body=garbling.error_of(self.body["RequestId"]))
             case _:
+                body = _plain(self.body)
                 return replace(
-                    self, body={name: garbling.twisted(item) for name, item in self.body.items()}
+                    self, body={name: garbling.twisted(item) for name, item in body.items()}
                 )
+
+
+def _plain(body: Body) -> Body:
+    return {name: wire.plain(item) for name, item in body.items()}
 
 
 Steps: TypeAlias = Generator[Wait, None, Reply]
@@ -233,7 +242,7 @@ class Dispatcher:
                 wait = next(steps)
             except StopIteration as stop:
                 reply: Reply = stop.value
-                return reply
+                return reply.plain()
             self._wait(wait)
 
     def _wait(self, wait: Wait) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
@@ -148,9 +148,58 @@ def v3_sign(secret: str, text: str) -> str:
 # ---- answers
 
 
+class Listing:
+    """A list of objects in an answer, whose JSON is made once however often it is answered."""
+
+    def __init__(self, items: Sequence[Mapping[str, object]]) -> None:
+        self._items: Sequence[Mapping[str, object]] | None = items
+        self._json = b""
+
+    def items(self) -> list[dict[str, object]]:
+        """Return the objects, to be kept or changed at will."""
+        items = self._items
+        if items is None:
+            parsed: list[dict[str, object]] = json.loads(self._json)
+            return parsed
+        return [dict(item) for item in items]
+
+    def as_json(self) -> bytes:
+        """Return the list as JSON."""
+        items = self._items
+        if items is not None:
+            self._json = _dumps(items)
+            self._items = None
+        return self._json
+
+
+def plain(value: object) -> object:
+    """Return a body without listings, which are lists then."""
+    if isinstance(value, Listing):
+        return value.items()
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return value
+
+
 def to_json(body: object) -> bytes:
     """Return a body as JSON."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    if isinstance(body, Listing):
+        return body.as_json()
+    if isinstance(body, dict) and _holds_listing(body):
+        fields = (b"%b:%b" % (_dumps(name), to_json(item)) for name, item in body.items())
+        return b"{%b}" % b",".join(fields)
+    return _dumps(body)
+
+
+def _holds_listing(value: object) -> bool:
+    """Tell whether there is a listing in a body; none is within a list."""
+    if isinstance(value, dict):
+        return any(_holds_listing(item) for item in value.values())
+    return isinstance(value, Listing)
+
+
+def _dumps(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def to_xml(root: str, body: Mapping[str, object]) -> bytes:
@@ -162,8 +211,8 @@ def to_xml(root: str, body: Mapping[str, object]) -> bytes:
 
 
 def _element(name: str, value: object) -> Iterator[str]:
-    if isinstance(value, list):
-        for item in value:
+    if isinstance(value, list | Listing):
+        for item in value.items() if isinstance(value, Listing) else value:
             yield from _element(name, item)
         return
     yield f"<{name}>"

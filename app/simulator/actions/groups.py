@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from app.simulator.actions.listings import list_permissions
 from app.simulator.actions.paging import by_token, in_either_style
-from app.simulator.actions.permissions import print_permission
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.actions.tags import new_tags, print_tags, wanted_tags
 from app.simulator.errors import (
@@ -296,7 +296,9 @@ def describe_security_group_attribute(request: Request) -> Body:
         "InnerAccessPolicy": group.inner_access,
         **page.fields,
         "Permissions": {
-            "Permission": [print_permission(request.store, group, rule) for rule in page.items]
+            "Permission": list_permissions(
+                request.store, group, f"{nic_type} {direction}", page.items
+            )
         },
     }
 

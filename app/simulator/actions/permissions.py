@@ -431,6 +431,14 @@ def print_permission(store: Store, group: Group, rule: Rule) -> Body:
     }
 
 
+def peer_names(store: Store, group: Group, rule: Rule) -> tuple[str, str]:
+    """Return the names that a printed rule shows of its peers: a group's and a prefix list's."""
+    return (
+        _name(store, group, rule.peer_group_id),
+        _prefix_list_name(store, rule.prefix_list_id),
+    )
+
+
 def _name(store: Store, group: Group, peer_id: str | None) -> str:
     """Return the name of a peer group of the same account; a foreign one's is not told."""
     peer = store.groups.get(peer_id or "")

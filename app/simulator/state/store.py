@@ -56,6 +56,7 @@ class Store:
         self.rule_groups: dict[str, str] = {}
         self.references: dict[str, Counter[str]] = defaultdict(Counter)
         self.associations: dict[str, Counter[str]] = defaultdict(Counter)
+        self.listings: dict[tuple[str, str], object] = {}
 
     # ---- what an estate brings and no action changes
 
