@@ -80,19 +80,27 @@ def test_a_refused_change_in_the_second_account_takes_the_first_ones_back(
         assert cloud.estate() == start
 
 
-@pytest.mark.parametrize("method", METHODS)
+PASSING: list[dict[str, Any]] = [
+    {"kind": "throttle", "times": 2},
+    {"kind": "error", "code": "InternalError", "status": 500, "times": 1, "when": "after"},
+    {"kind": "reply_lost", "times": 1},
+    {"kind": "reply_lost", "times": 1, "when": "before"},
+]
+LASTING: list[dict[str, Any]] = [
+    {"kind": "error", "code": "InternalError", "status": 500, "times": 2},
+    {"kind": "error", "code": "ServiceUnavailable", "status": 503, "times": 1},
+    {"kind": "delay", "seconds": 0.2},
+]
+DELAYS = [
+    *((method, fault) for method in METHODS for fault in PASSING),
+    *(("group_authorization", fault) for fault in LASTING),
+]
+
+
 @pytest.mark.parametrize(
-    "fault",
-    [
-        {"kind": "throttle", "times": 2},
-        {"kind": "error", "code": "InternalError", "status": 500, "times": 2},
-        {"kind": "error", "code": "ServiceUnavailable", "status": 503, "times": 1},
-        {"kind": "error", "code": "InternalError", "status": 500, "times": 1, "when": "after"},
-        {"kind": "reply_lost", "times": 1},
-        {"kind": "reply_lost", "times": 1, "when": "before"},
-        {"kind": "delay", "seconds": 0.2},
-    ],
-    ids=lambda fault: "-".join(map(str, fault.values())),
+    ("method", "fault"),
+    DELAYS,
+    ids=["-".join([method, *map(str, fault.values())]) for method, fault in DELAYS],
 )
 def test_a_passing_fault_delays_a_connection_and_doubles_nothing(
     api: Api, cloud: Cloud, method: str, fault: dict[str, Any]

@@ -94,17 +94,22 @@ def check_settled(api: Api, cloud: Cloud, start: Document, operation: Document) 
     return status
 
 
+LONG = pytest.mark.long
 READ = "DescribeSecurityGroupAttribute"
 KILLED = [
     pytest.param(BOTH_WAYS, READ, 5, "before", id="before-the-first-change"),
     pytest.param(BOTH_WAYS, "AuthorizeSecurityGroup", 1, "before", id="in-the-first-change"),
     pytest.param(BOTH_WAYS, "AuthorizeSecurityGroup", 1, "after", id="after-its-effect"),
-    pytest.param(BOTH_WAYS, "AuthorizeSecurityGroup", 2, "after", id="after-the-last-effect"),
+    pytest.param(
+        BOTH_WAYS, "AuthorizeSecurityGroup", 2, "after", id="after-the-last-effect", marks=LONG
+    ),
     pytest.param(BOTH_WAYS, READ, 9, "before", id="at-the-verification"),
-    pytest.param(DEDICATED, "CreateSecurityGroup", 1, "before", id="before-a-new-group"),
+    pytest.param(
+        DEDICATED, "CreateSecurityGroup", 1, "before", id="before-a-new-group", marks=LONG
+    ),
     pytest.param(DEDICATED, "CreateSecurityGroup", 1, "after", id="after-a-new-group"),
-    pytest.param(DEDICATED, "JoinSecurityGroup", 2, "after", id="after-a-second-join"),
-    pytest.param(SHARED, "JoinSecurityGroup", 1, "after", id="after-a-join"),
+    pytest.param(DEDICATED, "JoinSecurityGroup", 2, "after", id="after-a-second-join", marks=LONG),
+    pytest.param(SHARED, "JoinSecurityGroup", 1, "after", id="after-a-join", marks=LONG),
 ]
 
 

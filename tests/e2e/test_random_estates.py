@@ -99,7 +99,10 @@ class Chance:
             self._rule(f"sgr-{name}-{n}", name, enterprise=enterprise, egress=self.maybe(egress))
             for n in range(count)
         ]
-        return group_entry(name, account=account, vpc_id=self.vpc_id, rules=rules, **fields)
+        different = {str({**each, "SecurityGroupRuleId": ""}): each for each in rules}
+        return group_entry(
+            name, account=account, vpc_id=self.vpc_id, rules=different.values(), **fields
+        )
 
     def _rule(self, rule_id: str, holder: str, *, enterprise: bool, egress: bool) -> Document:
         protocol = self.one("tcp", "tcp", "tcp", "udp", "icmp", "gre", "all")
@@ -237,6 +240,59 @@ def check_refusal(api: Api, cloud: Cloud, request: Document, problem: Document) 
         if method in {"address_rules", "group_authorization"}:
             instead.setdefault("flows", [{"protocol": "all"}])
         api.plan(instead)
+
+
+def try_several(api: Api, cloud: Cloud, seed: int) -> int:
+    """Let random connections come and go; return how many there were.
+
+    Whatever stands is open, and in the end nothing is left. Plans that close something are
+    not applied: they say so.
+    """
+    chance = Chance(seed)
+    start = cloud.put(chance.estate())
+    standing: dict[str, Document] = {}
+    count = 0
+    for _ in range(10):
+        request = chance.request()
+        if request is not None and chance.maybe(0.7):
+            answer = api.ask("POST", "/plans", {"kind": "connect", "connection": request})
+            if answer.status_code == 201 and not answer.json()["lost"]["pairs"]:
+                standing[api.connect(request)["connection_id"]] = request
+                count += 1
+        elif standing:
+            connection_id = chance.one(*standing)
+            del standing[connection_id]
+            api.disconnect(connection_id)
+        check_standing(cloud, start, standing)
+    while standing:
+        connection_id = chance.one(*standing)
+        del standing[connection_id]
+        api.disconnect(connection_id)
+        check_standing(cloud, start, standing)
+    assert cloud.estate() == start
+    return count
+
+
+def check_standing(cloud: Cloud, start: Document, standing: dict[str, Document]) -> None:
+    for connection_id, request in standing.items():
+        for probe in asked_probes(start, request):
+            assert cloud.passes(probe), (connection_id, probe)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_connections_stand_until_they_are_taken_back(api: Api, cloud: Cloud, block: int) -> None:
+    counts = [try_several(api, cloud, seed) for seed in range(3 * block, 3 * block + 3)]
+    assert any(counts)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("block", range(10))
+def test_many_connections_stand_until_they_are_taken_back(
+    api: Api, cloud: Cloud, block: int
+) -> None:
+    for seed in range(5000 + 20 * block, 5020 + 20 * block):
+        try_several(api, cloud, seed)
 
 
 @pytest.mark.parametrize("block", range(4))

@@ -225,7 +225,7 @@ class Api:
         deadline = time.monotonic() + LONGEST_SECONDS
         while not operation["done"]:
             assert time.monotonic() < deadline, operation
-            time.sleep(0.01)
+            time.sleep(0.04)
             operation = self.operation(operation)
         assert operation["status"] == status, operation
         return operation
