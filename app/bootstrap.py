@@ -20,6 +20,7 @@ from app.services.execution import Execution
 from app.services.health import HealthService
 from app.services.house import House
 from app.services.inventory import InventoryService
+from app.services.ledger import LedgerService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
@@ -119,16 +120,18 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     directory = Directory(store=store)
     clouds = _clouds(settings, directory, clock)
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
+    backups = BackupsService(store=store, clock=clock, ids=ids)
+    ledger = LedgerService(store=store, backups=backups)
     plans = PlansService(
         store=store,
         worlds=worlds,
+        ledger=ledger,
         clock=clock,
         ids=ids,
         limits=_limits(settings),
         bounds=Bounds(addresses=settings.max_addresses),
         lifetime=settings.plan_lifetime,
     )
-    backups = BackupsService(store=store, clock=clock, ids=ids)
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     patience = _patience(settings)
     engine.register(
@@ -138,9 +141,10 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
             backups=backups,
             changes=ChangesService(store=store, clouds=clouds, clock=clock, patience=patience),
             verification=VerificationService(
-                store=store, plans=plans, worlds=worlds, backups=backups
+                store=store, plans=plans, worlds=worlds, backups=backups, ledger=ledger
             ),
             endings=EndingsService(store=store, clock=clock),
+            ledger=ledger,
             clock=clock,
             ids=ids,
             patience=patience,

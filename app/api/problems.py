@@ -75,6 +75,7 @@ KINDS: Mapping[str, Kind] = {
     "backup_corrupt": Kind(422, "Do not use the backup; find out who changed the database."),
     "internal_error": Kind(500, "Report the `request_id`; the log of the service has the rest."),
     "cloud_refused": Kind(502, "Read `cloud_code`: the role may lack a permission."),
+    "cloud_busy": Kind(503, "Repeat the request later.", retry_after=10),
     "outcome_unknown": Kind(502, "Read the group before anything else is changed."),
     "change_not_observed": Kind(504, "Read the group; the cloud took longer than the settle time."),
     "cloud_throttled": Kind(503, "Repeat the request later.", retry_after=60),

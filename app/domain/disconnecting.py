@@ -106,6 +106,8 @@ def _group_in_use(world: World, group_id: str, ending: Sequence[LedgerEntry]) ->
         return "other instances are in the group"
     if world.references.get(group_id):
         return "rules of other groups name the group"
+    if group_id in world.groups and group_id not in world.references:
+        return "it cannot be read whether rules of other groups name the group"
     group = world.groups.get(group_id)
     if group is not None and any(held.rule_id not in removed for held in group.rules):
         return "the group holds rules that are not ours"

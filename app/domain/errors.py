@@ -199,6 +199,12 @@ class CloudThrottledError(CloudError):
     code, title = "cloud_throttled", "The cloud limits the rate of calls"
 
 
+class CloudBusyError(CloudError):
+    """Not done because something is still in use: may pass, once the cloud has caught up."""
+
+    code, title = "cloud_busy", "The cloud still uses what was to be removed"
+
+
 class CloudUnavailableError(CloudError):
     """Not done because the cloud cannot be reached or cannot answer now."""
 

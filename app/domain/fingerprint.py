@@ -18,7 +18,7 @@ def world_document(world: World) -> Document:
         "groups": {key: _group(group) for key, group in sorted(world.groups.items())},
         "instances": {key: _instance(each) for key, each in sorted(world.instances.items())},
         "prefix_lists": {
-            key: [str(block) for block in blocks]
+            key: sorted(str(block) for block in blocks)
             for key, blocks in sorted(world.prefix_lists.items())
         },
         "references": {
@@ -26,6 +26,7 @@ def world_document(world: World) -> Document:
             for key, refs in sorted(world.references.items())
         },
         "complete": sorted(world.complete),
+        "networks": sorted(network or "" for network in world.networks),
         "unread": sorted(f"{ref.account_id}/{ref.group_id}" for ref in world.unread),
     }
 
@@ -51,7 +52,7 @@ def _instance(instance: Instance) -> Document:
         "locks": sorted(instance.locks),
         "interfaces": {
             eni.eni_id: {
-                "addresses": [str(block) for block in eni.addresses],
+                "addresses": sorted(str(block) for block in eni.addresses),
                 "public_address": str(eni.public_address) if eni.public_address else None,
                 "group_ids": sorted(eni.group_ids),
             }

@@ -33,9 +33,16 @@ def marker(operation_id: str) -> str:
 
 
 def marked(changes: Iterable[Change], operation_id: str) -> Iterator[Change]:
-    """Number the new rules of an operation from 1, in their descriptions, before the reason."""
+    """Number the new rules of an operation from 1, in their descriptions, before the reason.
+
+    A new group is number 0: by its description it is found again, whatever its name.
+    """
     number = 0
     for change in changes:
+        if isinstance(change, CreateGroup):
+            text = f"{marker(operation_id)}0 {change.description}".rstrip()
+            yield replace(change, description=text)
+            continue
         if not isinstance(change, Authorize):
             yield change
             continue
@@ -80,76 +87,90 @@ class Observation:
 
 
 def observe(
-    before: Snapshot, after: World, changes: Sequence[Change], descriptions: frozenset[str]
+    before: Snapshot, after: World, wanted: Sequence[Change], sent: Sequence[Change]
 ) -> Observation:
-    """Compare two instants and say what of `changes` took effect, what not, and whose it is.
+    """Compare two instants and say what took effect, what is still missing, and whose it is.
 
-    A rule is ours only if its id was absent before, is present after, and its description is
-    one of `descriptions`, those that we sent. A membership is ours if absent before and
-    present after our Join.
+    `wanted` are all changes, `sent` those of which a call was made that may have done
+    something: what nobody sent for us is nobody's work of ours. A rule is ours only if its
+    id was absent before, is present after, and it carries the marker that we sent with it. A
+    membership is ours if absent before and present after our Join.
     """
-    effects: list[Effect] = []
-    adopted: list[Adopted] = []
-    missing: list[Change] = []
-    for change in changes:
+    return Observation(
+        tuple(_effects(before, after, sent)),
+        tuple(_adopted(before, after, wanted)),
+        tuple(missing(after, wanted)),
+    )
+
+
+def missing(after: World, wanted: Iterable[Change]) -> Iterator[Change]:
+    """Return the changes, or the parts of them, that the world does not show."""
+    for change in wanted:
         match change:
             case Authorize():
-                _observe_rules(before, after, change, descriptions, (effects, adopted, missing))
+                held = {each.rule for each in _rules(after, change.group_id)}
+                absent = tuple(new for new in change.rules if new.rule not in held)
+                if absent:
+                    yield replace(change, rules=absent)
             case Revoke():
-                _observe_removal(before, after, change, effects, missing)
+                ids = {each.rule_id for each in _rules(after, change.group_id)}
+                still = tuple(each for each in change.held if each.rule_id in ids)
+                if still:
+                    yield replace(change, held=still)
+            case _:
+                if not _is_so(after, change):
+                    yield change
+
+
+def _effects(before: Snapshot, after: World, sent: Iterable[Change]) -> Iterator[Effect]:
+    for change in sent:
+        match change:
+            case Authorize(place, group_id):
+                for new in change.rules:
+                    for held in _ours(before, after, group_id, new):
+                        yield AddedRule(place, group_id, held)
+            case Revoke(place, group_id):
+                old = before.rule_ids(group_id)
+                ids = {each.rule_id for each in _rules(after, group_id)}
+                for held in change.held:
+                    if held.rule_id in old and held.rule_id not in ids:
+                        yield RemovedRule(place, group_id, held)
             case _:
                 effect = _seen(before, after, change)
                 if effect is not None:
-                    effects.append(effect)
-                elif not _is_so(after, change):
-                    missing.append(change)
-    return Observation(tuple(effects), tuple(adopted), tuple(missing))
+                    yield effect
 
 
-def _observe_rules(
-    before: Snapshot,
-    after: World,
-    change: Authorize,
-    descriptions: frozenset[str],
-    found: tuple[list[Effect], list[Adopted], list[Change]],
-) -> None:
-    effects, adopted, missing = found
-    old = before.rule_ids(change.group_id)
-    group = after.groups.get(change.group_id)
-    held = group.rules if group is not None else ()
-    absent = []
-    for new in change.rules:
-        same = [each for each in held if each.rule == new.rule]
-        ours = [
-            each for each in same if each.rule_id not in old and each.description in descriptions
-        ]
-        effects.extend(AddedRule(change.place, change.group_id, each) for each in ours)
-        if not same:
-            absent.append(new)
-        elif not ours:
-            adopted.extend(Adopted(change.group_id, each) for each in same)
-    if absent:
-        missing.append(replace(change, rules=tuple(absent)))
+def _adopted(before: Snapshot, after: World, wanted: Iterable[Change]) -> Iterator[Adopted]:
+    """Rules that stand where ours would: somebody else's, and never removed by us."""
+    for change in wanted:
+        if isinstance(change, Authorize):
+            for new in change.rules:
+                if not _ours(before, after, change.group_id, new):
+                    for held in _rules(after, change.group_id):
+                        if held.rule == new.rule:
+                            yield Adopted(change.group_id, held)
 
 
-def _observe_removal(
-    before: Snapshot,
-    after: World,
-    change: Revoke,
-    effects: list[Effect],
-    missing: list[Change],
-) -> None:
-    old = before.rule_ids(change.group_id)
-    group = after.groups.get(change.group_id)
-    present = {each.rule_id for each in group.rules} if group is not None else set()
-    effects.extend(
-        RemovedRule(change.place, change.group_id, held)
-        for held in change.held
-        if held.rule_id in old and held.rule_id not in present
-    )
-    still = tuple(held for held in change.held if held.rule_id in present)
-    if still:
-        missing.append(replace(change, held=still))
+def _ours(before: Snapshot, after: World, group_id: str, new: NewRule) -> list[HeldRule]:
+    old = before.rule_ids(group_id)
+    return [
+        held
+        for held in _rules(after, group_id)
+        if held.rule == new.rule
+        and held.rule_id not in old
+        and mark(held.description) == mark(new.description)
+    ]
+
+
+def mark(description: str) -> str:
+    """Return the marker of a description, which is its first word; the reason follows."""
+    return description.split(" ", 1)[0]
+
+
+def _rules(world: World, group_id: str) -> tuple[HeldRule, ...]:
+    group = world.groups.get(group_id)
+    return group.rules if group is not None else ()
 
 
 def _seen(before: Snapshot, after: World, change: Change) -> Effect | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.changes import Authorize, Change, Join, Leave, Revoke
+from app.domain.changes import NEW_GROUP_ID, Authorize, Change, Join, Leave, Revoke
 from app.domain.difference import Difference, difference
 from app.domain.documents import Document
 from app.domain.errors import (
@@ -160,7 +160,7 @@ def foretell(
         quotas=quotas(world, after, changes, limits),
         calls=cloud_calls(after, changes),
         fingerprint=fingerprint(world_document(world)),
-        warnings=(*proposal.warnings, *_warnings(world, intent)),
+        warnings=(*proposal.warnings, *_warnings(world, intent), *_blind_spots(world, changes)),
     )
 
 
@@ -237,6 +237,13 @@ def _warnings(world: World, intent: Intent) -> Iterable[str]:
                     f"{group_id} of account {intent.source.place.account_id} cannot be read: "
                     "what its members may send is unknown"
                 )
+
+
+def _blind_spots(world: World, changes: Iterable[Change]) -> Iterable[str]:
+    joined = {each.group_id for each in changes if isinstance(each, Join)}
+    for group_id in sorted(joined - {NEW_GROUP_ID}):
+        if group_id not in world.references:
+            yield f"which groups name {group_id} cannot be read: what they let in is unknown"
 
 
 def possible_methods(world: World, intent: Intent, limits: Limits) -> Iterable[MethodName]:

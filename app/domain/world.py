@@ -55,7 +55,8 @@ class World:
     are among the instances is known for `complete` groups only. `references` says for a
     complete group which groups name it in a rule. `unread` holds groups that rules name, or
     that name ours, in accounts that cannot be read. `group_counts` says how many groups an
-    account has in a region, where that was asked for. What is absent here is unknown.
+    account has in a region, where that was asked for; `networks` are those in which owners of
+    bare addresses were looked for (None is the classic one). What is absent here is unknown.
     """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class World:
     complete: frozenset[str] = frozenset()
     unread: frozenset[GroupRef] = frozenset()
     group_counts: Mapping[Place, int] = field(default_factory=dict)
+    networks: frozenset[str | None] = frozenset()
 
     @cached_property
     def _members(self) -> Mapping[str, tuple[tuple[Instance, Eni], ...]]:

@@ -72,10 +72,15 @@ class GroupPage:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """The cloud's answer to a change: `group_id` is that of a group just created."""
+    """The cloud's answer to a change.
+
+    `group_id` is that of a group just created. `already` says that nothing was done, because
+    it was so before the call.
+    """
 
     request_id: str
     group_id: str | None = None
+    already: bool = False
 
 
 class Ecs(Protocol):

@@ -145,14 +145,33 @@ class Ledger(Protocol):
     def remove(self, entry_id: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeptIntent:
+    """A mutating call that was begun: `outcome` is None if nothing is known of its end."""
+
+    token: str
+    change: Document
+    outcome: str | None
+    times_begun: int
+
+
 class Intents(Protocol):
     """Mutating calls about to be made: durable before the call, never removed."""
+
+    def get(self, token: str) -> KeptIntent | None: ...
+    def of_operation(self, operation_id: str) -> tuple[KeptIntent, ...]:
+        """Every intent of the operation, in the order they were first begun."""
+        ...
 
     def begin(self, operation_id: str, token: str, change: Document, at: datetime) -> int:
         """Note that the call is about to be made; return how often it was begun, from 1."""
         ...
 
-    def end(self, token: str, outcome: str, at: datetime) -> None: ...
+    def end(
+        self, token: str, outcome: str, at: datetime, *, group_id: str | None = None
+    ) -> None:
+        """Note how the call ended; `group_id` is that of a group which it made."""
+        ...
 
 
 class Turns(Protocol):

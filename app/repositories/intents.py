@@ -2,15 +2,30 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from app.domain.documents import Document
+from app.ports.store import KeptIntent
+from app.repositories import rows
 from app.repositories.tables import intents
+
+
+def _intent(row: RowMapping) -> KeptIntent:
+    return KeptIntent(row["token"], row["change"], row["outcome"], row["times_begun"])
 
 
 class SqlIntents:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def get(self, token: str) -> KeptIntent | None:
+        row = rows.find(self._connection, intents.c.token, token)
+        return None if row is None else _intent(row)
+
+    def of_operation(self, operation_id: str) -> tuple[KeptIntent, ...]:
+        query = select(intents).where(intents.c.operation_id == operation_id)
+        found = self._connection.execute(query.order_by(intents.c.position)).mappings()
+        return tuple(_intent(row) for row in found)
 
     def begin(self, operation_id: str, token: str, change: Document, at: datetime) -> int:
         times = self._connection.scalar(
@@ -27,7 +42,9 @@ class SqlIntents:
         )
         return 1
 
-    def end(self, token: str, outcome: str, at: datetime) -> None:
-        self._connection.execute(
-            update(intents).where(intents.c.token == token).values(outcome=outcome, ended_at=at)
-        )
+    def end(self, token: str, outcome: str, at: datetime, *, group_id: str | None = None) -> None:
+        values: dict[str, object] = {"outcome": outcome, "ended_at": at}
+        kept = self.get(token)
+        if group_id is not None and kept is not None:
+            values["change"] = kept.change | {"group_id": group_id}
+        self._connection.execute(update(intents).where(intents.c.token == token).values(values))

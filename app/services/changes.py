@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from app.domain.changes import (
     Authorize,
@@ -16,17 +17,19 @@ from app.domain.changes import (
 from app.domain.documents import ACTIONS, Document, change_document
 from app.domain.errors import (
     AppError,
-    CloudError,
+    CloudBusyError,
     CloudNotFoundError,
     CloudThrottledError,
     CloudUnavailableError,
     OutcomeUnknownError,
+    StorageUnavailableError,
 )
+from app.domain.observation import mark
 from app.domain.operations import Step, StepStatus
 from app.ports.clock import Clock
-from app.ports.ecs import Clouds, Performed
-from app.ports.steps import Steps
-from app.ports.store import Store
+from app.ports.ecs import Clouds, Ecs, InventoryFilter, Performed
+from app.ports.steps import Json, Steps
+from app.ports.store import KeptIntent, Store
 from app.services.problems import problem_document
 
 
@@ -63,15 +66,9 @@ class Course:
     changes: tuple[Change, ...]
     first_step: int
 
-    @property
-    def descriptions(self) -> frozenset[str]:
-        """Descriptions of all rules that the course adds."""
-        return frozenset(
-            new.description
-            for change in self.changes
-            if isinstance(change, Authorize)
-            for new in change.rules
-        )
+    def token(self, number: int) -> str:
+        """The token of a change: the same at every try, and of no other change."""
+        return f"{self.operation_id}:{self.name}:{number}"
 
 
 class ChangesService:
@@ -101,72 +98,114 @@ class ChangesService:
         answer: Document = {}
         for attempt in range(1, self._patience.sends + 1):
             name = f"{course.name} {number}" + (f", try {attempt}" if attempt > 1 else "")
-            answer = _object(steps.run(name, lambda: self._perform(course, number, change)))
-            if answer["outcome"] == "later":
+            answer = self._once(name, course, number, change, steps)
+            if answer["outcome"] in {"done", "refused"}:
+                break
+            if answer["outcome"] == "later" and attempt < self._patience.sends:
                 steps.pause(self._patience.calm_down)
-            elif answer["outcome"] != "unknown":
-                return answer
-            elif self._shows(name, change, steps):
-                return {"outcome": "done"}
         return answer
 
-    def _shows(self, name: str, change: Change, steps: Steps) -> bool:
-        """Look until the change shows or the settle window has passed.
-
-        A new group cannot be looked for, but its token makes sending it again harmless.
-        """
-        if isinstance(change, CreateGroup):
-            return False
-        for look in range(1, self._patience.looks + 1):
-            if steps.run(f"{name}, look {look}", lambda: self._is_done(change)):
-                return True
+    def _once(
+        self, name: str, course: Course, number: int, change: Change, steps: Steps
+    ) -> Document:
+        """Send once; look where that leaves the outcome open, wait where the cloud is behind."""
+        perform = partial(self._perform, course, number, change)
+        answer = _object(steps.run(name, perform))
+        for again in range(1, self._patience.looks + 1):
+            if answer["outcome"] != "busy":
+                break
             steps.pause(self._patience.look_every)
-        return False
+            answer = _object(steps.run(f"{name}, again {again}", perform))
+        if answer["outcome"] == "unknown":
+            shown = self._look(name, change, steps)
+            if shown is not None:
+                return self._found(course, number, shown)
+        return answer if answer["outcome"] != "busy" else answer | {"outcome": "refused"}
 
-    def _is_done(self, change: Change) -> bool:
+    def _found(self, course: Course, number: int, shown: Document) -> Document:
+        """Note that a call whose outcome was open has taken effect."""
+        group_id, now = shown["group_id"], self._clock.now()
+        with self._store.write() as work:
+            work.intents.end(course.token(number), "done", now, group_id=group_id)
+            operation = work.operations.get(course.operation_id)
+            for step in operation.steps if operation is not None else ():
+                if step.number == course.first_step + number - 1:
+                    seen = replace(step, status=StepStatus.SUCCEEDED, finished_at=now)
+                    work.operations.keep_step(course.operation_id, seen)
+            work.commit()
+        return {"outcome": "done", "group_id": group_id}
+
+    def _look(self, name: str, change: Change, steps: Steps) -> Document | None:
+        """Look until the change shows or the settle window has passed."""
+        for look in range(1, self._patience.looks + 1):
+            if look > 1:
+                steps.pause(self._patience.look_every)
+            shown = steps.run(f"{name}, look {look}", lambda: self._is_done(change))
+            if shown is not None:
+                return _object(shown)
+        return None
+
+    def _is_done(self, change: Change) -> dict[str, Json] | None:
         """Say whether the cloud shows the change; one that cannot be read shows nothing."""
         try:
             return self._is_shown(change)
-        except CloudError:
-            return False
+        except StorageUnavailableError:
+            raise
+        except AppError:
+            return None
 
-    def _is_shown(self, change: Change) -> bool:
+    def _is_shown(self, change: Change) -> dict[str, Json] | None:
         cloud = self._clouds.of(change.place.account_id, change.place.region_id)
+        shown: dict[str, Json] = {"group_id": None}
         match change:
             case Join() | Leave():
                 found = cloud.instances([change.instance_id])
                 member = any(change.group_id in instance.group_ids for instance in found)
-                return member is isinstance(change, Join)
+                return shown if member is isinstance(change, Join) else None
             case Authorize():
                 groups = cloud.groups([change.group_id])
                 held = {each.rule for group in groups for each in group.rules}
-                return all(new.rule in held for new in change.rules)
+                return shown if all(new.rule in held for new in change.rules) else None
             case Revoke():
                 groups = cloud.groups([change.group_id])
                 ids = {each.rule_id for group in groups for each in group.rules}
-                return not any(each.rule_id in ids for each in change.held)
+                return None if any(each.rule_id in ids for each in change.held) else shown
             case DeleteGroup():
-                return not cloud.groups([change.group_id])
+                return None if cloud.groups([change.group_id]) else shown
             case CreateGroup():
-                return False
+                group_id = _made(cloud, change)
+                return None if group_id is None else {"group_id": group_id}
 
     def _perform(self, course: Course, number: int, change: Change) -> Document:
         """One durable step: note the intent, make the call, note what came of it."""
-        token = f"{course.operation_id}:{course.name}:{number}"
-        step = self._begin(course, number, change, token)
+        token = course.token(number)
+        step, earlier = self._begin(course, number, change, token)
+        maybe_done = earlier is not None and earlier.outcome in {None, "unknown"}
         try:
-            performed = self._call(change, token)
+            performed = self._call(change, token, look_first=maybe_done)
+        except StorageUnavailableError:
+            raise
+        except CloudBusyError as error:
+            return self._end(course, step, token, "busy", error)
         except (CloudThrottledError, CloudUnavailableError) as error:
-            return self._end(course, step, token, "later", error)
+            outcome = "unknown" if maybe_done else "later"
+            return self._end(course, step, token, outcome, error) | {"outcome": "later"}
         except OutcomeUnknownError as error:
             return self._end(course, step, token, "unknown", error)
         except AppError as error:
-            return self._end(course, step, token, "refused", error)
-        answer = self._end(course, step, token, "done", performed)
-        return answer | {"group_id": performed.group_id}
+            outcome = "unknown" if maybe_done else "refused"
+            return self._end(course, step, token, outcome, error) | {"outcome": "refused"}
+        # What was so before the only call that we made is somebody else's.
+        outcome = "already" if performed.already and not maybe_done else "done"
+        answer = self._end(course, step, token, outcome, performed)
+        return answer | {"outcome": "done", "group_id": performed.group_id}
 
-    def _call(self, change: Change, token: str) -> Performed:
+    def _call(self, change: Change, token: str, *, look_first: bool) -> Performed:
         cloud = self._clouds.of(change.place.account_id, change.place.region_id)
+        if look_first and isinstance(change, CreateGroup):
+            group_id = _made(cloud, change)  # how long the cloud keeps a token is not known
+            if group_id is not None:
+                return Performed("", group_id)
         try:
             return cloud.perform(change, token=token)
         except CloudNotFoundError:
@@ -178,12 +217,19 @@ class ChangesService:
         }
         left = tuple(held for held in change.held if held.rule_id in present)
         if not left:
-            return Performed("")
-        return cloud.perform(replace(change, held=left), token=f"{token}:{len(left)}")
+            return Performed("", already=True)
+        try:
+            return cloud.perform(replace(change, held=left), token=f"{token}:{len(left)}")
+        except CloudNotFoundError as error:  # the read was behind: look before deciding
+            raise OutcomeUnknownError(str(error), **error.facts) from error
 
-    def _begin(self, course: Course, number: int, change: Change, token: str) -> Step:
+    def _begin(
+        self, course: Course, number: int, change: Change, token: str
+    ) -> tuple[Step, KeptIntent | None]:
+        """Note the intent; return what was known of an earlier try."""
         now = self._clock.now()
         with self._store.write() as work:
+            earlier = work.intents.get(token)
             attempts = work.intents.begin(course.operation_id, token, change_document(change), now)
             step = Step(
                 number=course.first_step + number - 1,
@@ -194,7 +240,7 @@ class ChangesService:
             )
             work.operations.keep_step(course.operation_id, step)
             work.commit()
-        return step
+        return step, earlier
 
     def _end(
         self,
@@ -206,12 +252,14 @@ class ChangesService:
     ) -> Document:
         now = self._clock.now()
         answer: Document = {"outcome": outcome}
+        group_id = None if isinstance(found, AppError) else found.group_id
         if isinstance(found, AppError):
             answer["problem"] = problem_document(found)
             request_id = str(found.facts.get("cloud_request_id") or "")
         else:
             request_id = found.request_id
-        status = StepStatus.SUCCEEDED if outcome == "done" else StepStatus.FAILED
+        good = not isinstance(found, AppError)
+        status = StepStatus.SUCCEEDED if good else StepStatus.FAILED
         ended = replace(
             step,
             status=status,
@@ -220,10 +268,25 @@ class ChangesService:
             cloud_request_ids=(request_id,) if request_id else (),
         )
         with self._store.write() as work:
-            work.intents.end(token, outcome, now)
+            work.intents.end(token, outcome, now, group_id=group_id)
             work.operations.keep_step(course.operation_id, ended)
             work.commit()
         return answer
+
+
+def _made(cloud: Ecs, change: CreateGroup) -> str | None:
+    """Find a group that an earlier call made, by its name and our marker in its description."""
+    wanted = mark(change.description)
+    token: str | None = None
+    while wanted:
+        page = cloud.page_of_groups(InventoryFilter(name=change.name), limit=50, token=token)
+        for summary in page.items:
+            if mark(summary.description) == wanted:
+                return summary.group.group_id
+        token = page.next_token
+        if token is None:
+            break
+    return None
 
 
 def _object(value: object) -> Document:

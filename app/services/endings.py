@@ -1,6 +1,6 @@
 """How operations begin and end: each ending is one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -8,7 +8,9 @@ from typing import TypeAlias
 from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
+from app.domain.observation import mark
 from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.domain.rules import HeldRule
 from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
@@ -72,8 +74,11 @@ class EndingsService:
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()
 
-    def rolled_back(self, operation_id: str, world: World) -> None:
-        """End an operation of which nothing is left."""
+    def rolled_back(self, operation_id: str, world: World, renamed: Mapping[str, str]) -> None:
+        """End an operation of which nothing is left.
+
+        `renamed` are groups that had to be made anew, by their old ids.
+        """
         with self._store.write() as work:
             operation = _operation(work, operation_id)
             if operation.status.is_final:
@@ -82,7 +87,7 @@ class EndingsService:
                 for entry in work.ledger.of_operation(operation_id):
                     work.ledger.remove(entry.entry_id)
             else:
-                _follow_new_ids(work, operation, world)
+                _follow_new_ids(work, operation, world, renamed)
             self._end(work, operation_id, OperationStatus.ROLLED_BACK, error=operation.error)
             work.commit()
 
@@ -114,7 +119,7 @@ class EndingsService:
             replace(operation, status=status, finished_at=now, result=result, error=error)
         )
         connection = _connection(work, operation)
-        after = AFTER[operation.kind][status]
+        after = AFTER[operation.kind][status] or _before(work, operation)
         gone = now if after is ConnectionStatus.DISCONNECTED else None
         work.connections.update(replace(connection, status=after, disconnected_at=gone))
         work.turns.release(operation_id)
@@ -144,7 +149,7 @@ class EndingsService:
 
 
 _C = ConnectionStatus
-AFTER = {
+AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]] = {
     OperationKind.CONNECT: {
         OperationStatus.SUCCEEDED: _C.ACTIVE,
         OperationStatus.REJECTED: _C.FAILED,
@@ -154,13 +159,19 @@ AFTER = {
     },
     OperationKind.DISCONNECT: {
         OperationStatus.SUCCEEDED: _C.DISCONNECTED,
-        OperationStatus.REJECTED: _C.ACTIVE,
-        OperationStatus.CANCELLED: _C.ACTIVE,
-        OperationStatus.ROLLED_BACK: _C.ACTIVE,
+        OperationStatus.REJECTED: None,
+        OperationStatus.CANCELLED: None,
+        OperationStatus.ROLLED_BACK: None,
         OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
     },
 }
-"""What becomes of the connection when its operation ends."""
+"""What becomes of the connection when its operation ends; None: what it was before."""
+
+
+def _before(work: Work, operation: Operation) -> ConnectionStatus:
+    kept = work.plans.get(operation.plan_id or "")
+    assert kept is not None
+    return ConnectionStatus(kept.document["status_before"])
 
 
 def _operation(work: Work, operation_id: str) -> Operation:
@@ -209,20 +220,28 @@ def _forget(work: Work, operation: Operation) -> None:
             work.ledger.remove(entry.entry_id)
 
 
-def _follow_new_ids(work: Work, operation: Operation, world: World) -> None:
-    """A rule that was removed and put back has a new id: the ledger follows it."""
+def _follow_new_ids(
+    work: Work, operation: Operation, world: World, renamed: Mapping[str, str]
+) -> None:
+    """What was removed and put back has new ids: the ledger follows it."""
     for entry in work.ledger.of_connection(operation.connection_id):
         effect = entry.effect
-        if not isinstance(effect, AddedRule):
-            continue
-        group = world.groups.get(effect.group_id)
-        same = [
-            held
-            for held in (group.rules if group is not None else ())
-            if held.rule == effect.held.rule and held.description == effect.held.description
-        ]
-        if same and effect.held not in same:
+        moved = replace(effect, group_id=renamed.get(effect.group_id, effect.group_id))
+        if isinstance(moved, AddedRule):
+            moved = replace(moved, held=_put_back(world, moved))
+        if moved != effect:
+            name = moved.held.rule_id if isinstance(moved, AddedRule) else entry.entry_id[-40:]
+            entry_id = f"{operation.operation_id}/{moved.group_id}/{name}"
             work.ledger.remove(entry.entry_id)
-            moved = replace(effect, held=same[0])
-            entry_id = f"{operation.operation_id}/{effect.group_id}/{same[0].rule_id}"
             work.ledger.add(replace(entry, entry_id=entry_id, effect=moved))
+
+
+def _put_back(world: World, effect: AddedRule) -> HeldRule:
+    """The rule as it stands now: the same one, or its successor with the same description."""
+    group = world.groups.get(effect.group_id)
+    same = [
+        held
+        for held in (group.rules if group is not None else ())
+        if held.rule == effect.held.rule and mark(held.description) == mark(effect.held.description)
+    ]
+    return effect.held if effect.held in same or not same else same[0]

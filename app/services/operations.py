@@ -14,7 +14,7 @@ from app.domain.fingerprint import drift
 from app.domain.operations import Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
-from app.services.plans import PlansService, keys_of
+from app.services.plans import PlansService, essence, keys_of
 
 DRIFT_SHOWN = 100
 """Most differences that a stale plan lists."""
@@ -154,13 +154,14 @@ def departing(work: Work, connection: Connection) -> Operation | None:
 
 
 def check_unchanged(kept: KeptPlan, anew: KeptPlan) -> None:
-    """Compare the worlds of two plans for the same request.
+    """Compare the worlds of two plans for the same request, and what they would do.
 
     Raises:
         PlanStaleError: they differ; `difference` lists how.
     """
-    if kept.fingerprint != anew.fingerprint:
+    if kept.fingerprint != anew.fingerprint or essence(kept) != essence(anew):
         differences: list[Document] = drift(kept.world, anew.world)
+        differences += drift({"plan": essence(kept)}, {"plan": essence(anew)})
         raise PlanStaleError(
             "the cloud has changed since the plan was made",
             plan_id=kept.plan_id,

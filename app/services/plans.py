@@ -18,7 +18,8 @@ from app.domain.planning import Bounds, Support, check_addresses, needs, plan_co
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
-from app.services.scopes import Scope, known_from, scope_of
+from app.services.ledger import LedgerService
+from app.services.scopes import GroupAt, Scope, known_from, scope_of
 from app.services.worlds import Worlds
 
 
@@ -39,6 +40,7 @@ class PlansService:
         *,
         store: Store,
         worlds: Worlds,
+        ledger: LedgerService,
         clock: Clock,
         ids: Ids,
         limits: Limits,
@@ -47,6 +49,7 @@ class PlansService:
     ) -> None:
         self._store = store
         self._worlds = worlds
+        self._ledger = ledger
         self._clock = clock
         self._ids = ids
         self._limits = limits
@@ -95,9 +98,8 @@ class PlansService:
         """Read and plan; nothing is kept."""
         with self._store.read() as work:
             connection = _existing(work, connection_id)
-            entries = work.ledger.of_connection(connection_id)
         intent = read_intent(connection.request)
-        world = self._worlds.read(_departure_scope(intent, entries, known))
+        entries, world = self._of_ours(connection_id, intent, known)
         departure = depart(world, entries, connection_id)
         plan = plan_disconnect(world, intent, departure)
         document = plan_document(plan) | {
@@ -105,9 +107,27 @@ class PlansService:
             "needs": {"rules": [], "memberships": []},
             "ending": [entry.entry_id for entry in departure.ending],
             "gone": [entry.entry_id for entry in departure.gone],
+            "ours": _keys_of_ours(entries),
+            "status_before": connection.status.value,
         }
         request = {"connection_id": connection_id}
         return self._planned("disconnect", request, plan, world, document)
+
+    def _of_ours(
+        self, connection_id: str, intent: Intent, known: Document | None
+    ) -> tuple[tuple[LedgerEntry, ...], World]:
+        """What the connection uses of ours, and the world around it.
+
+        Where an operation ended without anybody knowing what it did, look for it first.
+        """
+        entries = self._ledger.of_connection(connection_id)
+        unsettled = self._ledger.unsettled(connection_id)
+        sent = [each for one in unsettled for each in self._ledger.sent(one.operation_id)]
+        ours = {(each.place, each.group_id) for each in sent}
+        world = self._worlds.read(_departure_scope(intent, entries, known, ours))
+        for operation in unsettled:
+            self._ledger.enter(operation, self._ledger.effects(operation.operation_id, world))
+        return self._ledger.of_connection(connection_id) if unsettled else entries, world
 
     def scope(self, kept: KeptPlan, group_ids: Mapping[str, Place]) -> Scope:
         """What to read to see whether a plan took effect; `group_ids` were made on the way."""
@@ -118,7 +138,7 @@ class PlansService:
             with self._store.read() as work:
                 connection = _existing(work, kept.request["connection_id"])
                 entries = work.ledger.of_connection(connection.connection_id)
-            scope = _departure_scope(read_intent(connection.request), entries, kept.world)
+            scope = _departure_scope(read_intent(connection.request), entries, kept.world, set())
         return replace(scope, optional_groups=scope.optional_groups | made)
 
     def _planned(
@@ -163,27 +183,39 @@ def _support_document(support: Support) -> Document:
 
 
 def _departure_scope(
-    intent: Intent, entries: tuple[LedgerEntry, ...], known: Document | None
+    intent: Intent,
+    entries: tuple[LedgerEntry, ...],
+    known: Document | None,
+    sent: set[GroupAt],
 ) -> Scope:
-    """What the connection's own traces touch; instances and groups may be gone by now."""
+    """What the connection's own traces touch: it must be readable, and may be gone by now."""
     scope = scope_of(intent)
     effects = [entry.effect for entry in entries]
-    groups = {(each.place, each.group_id) for each in effects}
     joined = {(each.place, each.instance_id) for each in effects if isinstance(each, Joined)}
     return Scope(
-        optional_instances=scope.instances | joined,
-        optional_groups=scope.groups | scope.peers | groups,
+        our_instances=frozenset(joined),
+        our_groups=frozenset({(each.place, each.group_id) for each in effects} | sent),
+        optional_instances=scope.instances - joined,
+        optional_groups=scope.groups | scope.peers,
         addresses=scope.addresses,
         regions=scope.regions,
         known=known_from(known),
     )
 
 
+def _keys_of_ours(entries: tuple[LedgerEntry, ...]) -> list[str]:
+    """Groups and instances of everything that the connection uses, whether it ends or not."""
+    effects = [entry.effect for entry in entries]
+    keys = {each.group_id for each in effects}
+    keys |= {each.instance_id for each in effects if isinstance(each, Joined)}
+    return sorted(keys)
+
+
 def keys_of(kept: KeptPlan) -> tuple[str, ...]:
-    """What an operation of this plan has to itself: groups that it changes or rests on, and
-    instances that it moves or whose memberships it needs; sorted.
+    """What an operation of this plan has to itself, sorted: groups that it changes or needs,
+    instances that it moves or whose memberships it needs, and all that is ours of it.
     """
-    keys: set[str] = set()
+    keys: set[str] = set(kept.document.get("ours", ()))
     for change in kept.document["changes"]:
         keys.add(change["group_id"])
         if "instance_id" in change:
@@ -193,3 +225,10 @@ def keys_of(kept: KeptPlan) -> tuple[str, ...]:
     for membership in kept.document["needs"]["memberships"]:
         keys |= {membership["group_id"], membership["instance_id"]}
     return tuple(sorted(keys - {NEW_GROUP_ID}))
+
+
+def essence(kept: KeptPlan) -> Document:
+    """What a plan does, beyond the world that it was made for: a plan to disconnect depends on
+    what other connections need and on what was edited by hand as well.
+    """
+    return {key: kept.document.get(key) for key in ("changes", "ending", "gone")}

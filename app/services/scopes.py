@@ -23,7 +23,8 @@ class Known:
 
     `whole` groups were read with members, `named` ones with references too, `bare` ones with
     their rules alone; read in the same way, an unchanged world is an equal world. `lists` are
-    the prefix lists that rules named; `networks` those of all instances, None for classic.
+    the prefix lists that rules named; `networks` those in which owners of addresses were
+    looked for, None for the classic one.
     """
 
     whole: frozenset[GroupAt] = frozenset()
@@ -37,6 +38,8 @@ class Known:
 class Scope:
     """What to read: instances and groups that must exist, others that may, and addresses.
 
+    `our_…` may be gone, but whether they are must be known; `optional_…` may be unreadable.
+
     `peers` are groups that must exist if their account is registered. `counted` are places
     of which the number of groups is wanted. Without neighbours only
     what guards the instances themselves is read.
@@ -44,6 +47,8 @@ class Scope:
 
     instances: frozenset[InstanceAt] = frozenset()
     groups: frozenset[GroupAt] = frozenset()
+    our_instances: frozenset[InstanceAt] = frozenset()
+    our_groups: frozenset[GroupAt] = frozenset()
     optional_instances: frozenset[InstanceAt] = frozenset()
     optional_groups: frozenset[GroupAt] = frozenset()
     peers: frozenset[GroupAt] = frozenset()
@@ -97,5 +102,5 @@ def known_from(world: Document | None) -> Known:
         for rule in group["rules"].values()
         if "prefix_list_id" in rule["peer"]
     )
-    networks = frozenset(each["vpc_id"] for each in world["instances"].values())
+    networks = frozenset(each or None for each in world["networks"])
     return Known(whole, some(world["references"]), some(places) - whole, lists, networks)

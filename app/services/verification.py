@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.domain.changes import AddedRule, Change, CreatedGroup, Effect, Joined, bound
-from app.domain.connections import LedgerEntry
+from app.domain.changes import CreateGroup, bound
 from app.domain.documents import Document, change_document, effect_document, held_document
 from app.domain.errors import ChangeNotObservedError, NotReachableAfterChangeError
 from app.domain.evaluate import explain
 from app.domain.flows import Flow, Verdict
 from app.domain.groups import Place
 from app.domain.intents import read_intent
-from app.domain.observation import Observation, Snapshot, observe
+from app.domain.observation import Observation, missing, observe
 from app.domain.operations import Operation, OperationKind
 from app.domain.plan import asked_flows, is_open
 from app.domain.plan_documents import flow_document, verdict_document
@@ -18,6 +17,7 @@ from app.domain.world import World
 from app.ports.store import KeptPlan, Store
 from app.services.backups import BackupsService
 from app.services.changes import Course
+from app.services.ledger import LedgerService
 from app.services.plans import PlansService
 from app.services.problems import problem_document
 from app.services.worlds import Worlds
@@ -27,66 +27,62 @@ SHOWN = 100
 
 
 class VerificationService:
-    """Says what took effect, keeps it in the ledger, and judges what was asked for."""
+    """Says whether all is as planned, keeps what is ours, and judges what was asked for."""
 
     def __init__(
-        self, *, store: Store, plans: PlansService, worlds: Worlds, backups: BackupsService
+        self,
+        *,
+        store: Store,
+        plans: PlansService,
+        worlds: Worlds,
+        backups: BackupsService,
+        ledger: LedgerService,
     ) -> None:
         self._store = store
         self._plans = plans
         self._worlds = worlds
         self._backups = backups
+        self._ledger = ledger
 
     def verify(self, course: Course, created: Mapping[str, str]) -> Document:
         """Read once and compare with what was and what should be.
 
         Returns `{"result": …}` where all is as planned, `{"problem": …}` where not (yet).
         """
-        with self._store.read() as work:
-            operation = work.operations.get(course.operation_id)
-            kept = work.plans.get(course.plan_id)
-        assert operation is not None
-        assert kept is not None
-        changes = [bound(change, dict(created)) for change in course.changes]
-        world = self._read(kept, changes, created)
+        operation, kept = self._carried(course)
+        wanted = [bound(change, dict(created)) for change in course.changes]
+        world = self.read(course, created)
         before = self._backups.snapshot(operation.backup_ids)
-        observation = observe(before, world, changes, course.descriptions)
-        self._keep(operation, observation)
+        sent = self._ledger.sent(operation.operation_id)
+        observation = observe(before, world, wanted, sent)
+        self._ledger.enter(operation, observation.effects)
         return self._judge(operation, kept, world, observation)
 
-    def effects(self, course: Course, created: Mapping[str, str]) -> tuple[Effect, ...]:
-        """Return what of the course took effect so far, in order."""
-        with self._store.read() as work:
-            operation = work.operations.get(course.operation_id)
-            kept = work.plans.get(course.plan_id)
-        assert operation is not None
-        assert kept is not None
+    def read(self, course: Course, created: Mapping[str, str]) -> World:
+        """Read what the course may have changed; `created` are groups made on the way."""
+        _, kept = self._carried(course)
         changes = [bound(change, dict(created)) for change in course.changes]
-        world = self._read(kept, changes, created)
-        before = self._backups.snapshot(operation.backup_ids)
-        return observe(before, world, changes, course.descriptions).effects
+        sent = self._ledger.sent(course.operation_id)
+        places: dict[str, Place] = {each.group_id: each.place for each in (*sent, *changes)}
+        made = {group_id: places[group_id] for group_id in created.values()}
+        made |= {each.group_id: each.place for each in sent if isinstance(each, CreateGroup)}
+        return self._worlds.read(self._plans.scope(kept, made))
 
     def undone(self, kept: KeptPlan, course: Course, created: Mapping[str, str]) -> World | None:
         """Read the world of `kept`; return it if every change of the course shows in it."""
         changes = [bound(change, dict(created)) for change in course.changes]
-        world = self._read(kept, changes, created)
-        found = observe(Snapshot(), world, changes, course.descriptions)
-        return None if found.missing else world
-
-    def _read(self, kept: KeptPlan, changes: Sequence[Change], created: Mapping[str, str]) -> World:
         places: dict[str, Place] = {change.group_id: change.place for change in changes}
-        made = {group_id: places[group_id] for group_id in created.values()}
-        return self._worlds.read(self._plans.scope(kept, made))
+        made = {group_id: places[group_id] for group_id in created.values() if group_id in places}
+        world = self._worlds.read(self._plans.scope(kept, made))
+        return None if any(True for _ in missing(world, changes)) else world
 
-    def _keep(self, operation: Operation, observation: Observation) -> None:
-        """Enter what is there because of us into the ledger; again and again, to no harm."""
-        if operation.kind is not OperationKind.CONNECT:
-            return
-        with self._store.write() as work:
-            for effect in observation.effects:
-                if isinstance(effect, AddedRule | Joined | CreatedGroup):
-                    work.ledger.add(ledger_entry(operation, effect))
-            work.commit()
+    def _carried(self, course: Course) -> tuple[Operation, KeptPlan]:
+        with self._store.read() as work:
+            operation = work.operations.get(course.operation_id)
+            kept = work.plans.get(course.plan_id)
+        assert operation is not None
+        assert kept is not None
+        return operation, kept
 
     def _judge(
         self, operation: Operation, kept: KeptPlan, world: World, observation: Observation
@@ -131,20 +127,3 @@ def _result(
         ],
         "warnings": kept.document["warnings"],
     }
-
-
-def ledger_entry(operation: Operation, effect: Effect) -> LedgerEntry:
-    """The entry of an effect; the same effect of the same operation is the same entry."""
-    match effect:
-        case AddedRule(held=held):
-            name = held.rule_id
-        case Joined(instance_id=instance_id):
-            name = instance_id
-        case _:
-            name = "group"
-    return LedgerEntry(
-        entry_id=f"{operation.operation_id}/{effect.group_id}/{name}",
-        operation_id=operation.operation_id,
-        effect=effect,
-        users=frozenset({operation.connection_id}),
-    )

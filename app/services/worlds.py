@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from app.domain.addresses import Block
 from app.domain.errors import (
     AccountUnreachableError,
-    CloudNotFoundError,
     CloudRefusedError,
     TargetNotFoundError,
 )
@@ -15,7 +14,7 @@ from app.domain.groups import Group, GroupRef, Instance, Place
 from app.domain.rules import GroupPeer, PrefixListPeer
 from app.domain.world import World
 from app.ports.ecs import Clouds, Ecs
-from app.services.scopes import GroupAt, Scope
+from app.services.scopes import GroupAt, Known, Scope
 
 
 class Worlds:
@@ -61,19 +60,21 @@ class _Reading:
     asked_lists: set[str] = field(default_factory=set)
     unread: set[GroupRef] = field(default_factory=set)
     counts: dict[Place, int] = field(default_factory=dict)
+    networks: frozenset[str | None] = frozenset()
 
     def read(self, scope: Scope) -> World:
         scope = self._with_peers(scope)
         self._first_round(scope)
         self._check_found(scope)
         core = self._core(scope)
-        owners = [] if scope.known.networks else self._address_calls(scope, self._networks())
+        self.networks = scope.known.networks or self._networks()
+        owners = [] if scope.known.networks else self._address_calls(scope, self.networks)
         if scope.with_neighbours:
             self._run([*self._whole(core), *self._references(core), *self._lists(), *owners])
             self._neighbours(core)
         elif scope.addresses:
             self._run([*self._rules(core), *self._lists(), *owners])
-            self._run(self._whole(self._named(core), must_exist=False))
+            self._run(self._whole(self._named(core), tolerant=True))
         self._run([*self._rules(self._groups_of_instances()), *self._lists()])
         self._run([*self._lists(), *self._links()])
         return self._result()
@@ -96,30 +97,31 @@ class _Reading:
         return replace(scope, groups=scope.groups | open_peers)
 
     def _first_round(self, scope: Scope) -> None:
-        calls: list[Callable[[], None]] = []
-        by_place: dict[Place, list[str]] = {}
-        for place, instance_id in sorted(scope.instances | scope.optional_instances):
-            by_place.setdefault(place, []).append(instance_id)
-        for place, ids in by_place.items():
-            calls.append(self._instances_call(place, ids))
-        calls.extend(self._whole(scope.groups))
-        calls.extend(self._tolerant(call, refs) for refs, call in self._optional(scope))
-        calls.extend(self._count_call(place) for place in scope.counted)
-        calls.extend(self._whole(scope.known.whole - scope.groups, must_exist=False))
-        calls.extend(self._rules(scope.known.bare))
-        calls.extend(self._references(scope.known.named))
-        calls.extend(self._new_lists(scope.known.lists))
-        calls.extend(self._address_calls(scope, scope.known.networks))
+        """Everything that can be asked for without having read anything."""
+        must, may = scope.instances | scope.our_instances, scope.optional_instances
+        calls = [self._instances_call(place, ids) for place, ids in _by_place(must)]
+        calls += [
+            self._tolerant(self._instances_call(place, ids)) for place, ids in _by_place(may - must)
+        ]
+        calls += self._whole(scope.groups | scope.our_groups)
+        calls += self._whole(scope.optional_groups, tolerant=True)
+        calls += [self._count_call(place) for place in sorted(scope.counted)]
+        calls += self._again(scope.known)
+        calls += self._address_calls(scope, scope.known.networks)
         self._run(calls)
 
-    def _optional(self, scope: Scope) -> Iterable[tuple[set[GroupRef], Callable[[], None]]]:
-        for place, group_id in sorted(scope.optional_groups):
-            ref = GroupRef(group_id, place.account_id)
-            if place not in self.places:
-                self.unread.add(ref)
-                continue
-            for call in self._whole({(place, group_id)}, must_exist=False):
-                yield {ref}, call
+    def _again(self, known: Known) -> list[Callable[[], None]]:
+        """What an earlier reading found; what cannot be read now is asked for in its round."""
+        lists = {each for each in known.lists if each[0] in self.places}
+        return [
+            *self._whole(self._open(known.whole), tolerant=True),
+            *(self._tolerant(call) for call in self._rules(self._open(known.bare))),
+            *self._references(self._open(known.named)),
+            *self._new_lists(lists),
+        ]
+
+    def _open(self, groups: Iterable[GroupAt]) -> set[GroupAt]:
+        return {each for each in groups if each[0] in self.places}
 
     def _check_found(self, scope: Scope) -> None:
         for place, instance_id in sorted(scope.instances):
@@ -139,10 +141,9 @@ class _Reading:
                 )
 
     def _core(self, scope: Scope) -> set[GroupAt]:
-        asked = scope.instances | scope.optional_instances
-        core = set(scope.groups) | {
-            each for each in scope.optional_groups if each[1] in self.groups
-        }
+        asked = scope.instances | scope.our_instances | scope.optional_instances
+        may = scope.our_groups | scope.optional_groups
+        core = set(scope.groups) | {each for each in may if each[1] in self.groups}
         for _, instance_id in asked:
             instance = self.instances.get(instance_id)
             if instance is not None:
@@ -151,7 +152,7 @@ class _Reading:
 
     def _neighbours(self, core: set[GroupAt]) -> None:
         near = self._named(core) | self._naming(core)
-        self._run([*self._whole(near, must_exist=False), *self._lists()])
+        self._run([*self._whole(near, tolerant=True), *self._lists()])
 
     def _named(self, core: set[GroupAt]) -> set[GroupAt]:
         """Groups that rules of the core name."""
@@ -191,23 +192,23 @@ class _Reading:
     # --- calls ---
 
     def _whole(
-        self, groups: Iterable[GroupAt], *, must_exist: bool = True
+        self, groups: Iterable[GroupAt], *, tolerant: bool = False
     ) -> list[Callable[[], None]]:
         """Rules and members of groups that were not read whole before."""
         wanted = [each for each in sorted(groups) if each[1] not in self.complete]
-        calls = self._rules(wanted)
-        for place, group_id in wanted:
-            self.complete[group_id] = place
-            call = self._members_call(place, group_id)
-            calls.append(call if must_exist else self._tolerant(call, set()))
-        return calls
+        self.complete |= {group_id: place for place, group_id in wanted}
+        rules = self._rules(wanted)
+        members = [self._members_call(*each) for each in wanted]
+        if not tolerant:
+            return [*rules, *members]
+        return [
+            *(self._tolerant(call, wanted) for call in rules),
+            *(self._tolerant(call, [each]) for call, each in zip(members, wanted, strict=True)),
+        ]
 
     def _rules(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
-        by_place: dict[Place, list[str]] = {}
-        for place, group_id in sorted(set(groups)):
-            if group_id not in self.groups and place in self.places:
-                by_place.setdefault(place, []).append(group_id)
-        return [self._rules_call(place, ids) for place, ids in by_place.items()]
+        new = {each for each in groups if each[1] not in self.groups}
+        return [self._rules_call(place, ids) for place, ids in _by_place(new)]
 
     def _rules_call(self, place: Place, group_ids: Sequence[str]) -> Callable[[], None]:
         def call() -> None:
@@ -237,11 +238,8 @@ class _Reading:
         return call
 
     def _references(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
-        by_place: dict[Place, list[str]] = {}
-        for place, group_id in sorted(groups):
-            if group_id not in self.references and place in self.places:
-                by_place.setdefault(place, []).append(group_id)
-        return [self._references_call(place, ids) for place, ids in by_place.items()]
+        new = {each for each in groups if each[1] not in self.references}
+        return [self._tolerant(self._references_call(place, ids)) for place, ids in _by_place(new)]
 
     def _references_call(self, place: Place, ids: Sequence[str]) -> Callable[[], None]:
         def call() -> None:
@@ -301,7 +299,7 @@ class _Reading:
         if not scope.addresses:
             return []
         return [
-            self._tolerant(self._owners_call(place, sorted(scope.addresses), vpc_id), set())
+            self._tolerant(self._owners_call(place, sorted(scope.addresses), vpc_id))
             for place in sorted(self.places)
             for vpc_id in sorted(networks, key=str)
             if place.region_id in scope.regions
@@ -316,14 +314,18 @@ class _Reading:
 
         return call
 
-    def _tolerant(self, call: Callable[[], None], unread: set[GroupRef]) -> Callable[[], None]:
-        """Take what cannot be read at the edge of the scope for unknown."""
+    def _tolerant(
+        self, call: Callable[[], None], groups: Sequence[GroupAt] = ()
+    ) -> Callable[[], None]:
+        """Take what cannot be read at the edge of the scope for unknown: it is not complete."""
 
         def tolerant() -> None:
             try:
                 call()
-            except (CloudNotFoundError, AccountUnreachableError, CloudRefusedError):
-                self.unread |= unread
+            except (TargetNotFoundError, AccountUnreachableError, CloudRefusedError):
+                for place, group_id in groups:
+                    self.complete.pop(group_id, None)
+                    self.unread.add(GroupRef(group_id, place.account_id))
 
         return tolerant
 
@@ -345,6 +347,17 @@ class _Reading:
             prefix_lists=dict(self.prefix_lists),
             references=dict(self.references),
             complete=complete,
-            unread=frozenset(self.unread | missing),
+            unread=frozenset(
+                ref for ref in self.unread | missing if ref.group_id not in self.groups
+            ),
+            networks=self.networks,
             group_counts=dict(self.counts),
         )
+
+
+def _by_place(things: Iterable[tuple[Place, str]]) -> list[tuple[Place, list[str]]]:
+    """Ids by place, both in order."""
+    found: dict[Place, list[str]] = {}
+    for place, name in sorted(things):
+        found.setdefault(place, []).append(name)
+    return list(found.items())

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from app.adapters.ecs.transport import RefusedError
 from app.domain.errors import (
+    CloudBusyError,
     CloudError,
     CloudManagedError,
     CloudNotFoundError,
@@ -38,6 +39,7 @@ MEANING: tuple[tuple[str, type[CloudError]], ...] = (
     ("IdempotentProcessing", OutcomeUnknownError),
     ("LastTokenProcessing", OutcomeUnknownError),
     ("OperationConflict*", OutcomeUnknownError),
+    ("DependencyViolation", CloudBusyError),
     ("*ResourceManagedByCloudProduct", CloudManagedError),
     ("InvalidOperation.EniServiceManaged", CloudManagedError),
     ("*LimitExceed*", CloudQuotaError),

@@ -74,7 +74,7 @@ def perform(calls: Calls, change: Change, *, token: str) -> Performed:
         reply = calls.change(request)
     except RefusedChange as refused:
         if refused.refusal.code in DONE.get(type(change), ()):
-            return Performed(refused.refusal.request_id or "")
+            return Performed(refused.refusal.request_id or "", already=True)
         raise refused.meaning from refused.refusal
     if isinstance(change, CreateGroup):
         return Performed(reply["RequestId"], _new_group_id(calls, reply))
