@@ -15,13 +15,34 @@ def simulator(
     estate: Annotated[
         Path | None, typer.Option(help="JSON file with the estate; left out: the demo estate.")
     ] = None,
+    *,
+    faults: Annotated[
+        Path | None, typer.Option(help="JSON file with faults that are there from the start.")
+    ] = None,
+    persist: Annotated[
+        Path | None,
+        typer.Option(help="File to keep the estate in; if it is there, it is where it goes on."),
+    ] = None,
+    control: Annotated[
+        bool, typer.Option(help="Offer the control interface under /_simulator.")
+    ] = True,
 ) -> None:
     """Answer as ECS and STS do, for any client that speaks their protocol."""
-    from app.simulator.errors import EstateError
+    from app.simulator.errors import ControlError, EstateError
     from app.simulator.server import serve
 
     try:
-        ground_truth = None if estate is None else json.loads(estate.read_text("utf-8"))
-        serve(host, port, ground_truth)
-    except (EstateError, OSError, ValueError) as error:
+        serve(
+            host,
+            port,
+            _content(estate),
+            faults=_content(faults),
+            keep_in=persist,
+            has_control=control,
+        )
+    except (ControlError, EstateError, OSError, ValueError) as error:
         raise fail(str(error)) from None
+
+
+def _content(path: Path | None) -> object:
+    return None if path is None else json.loads(path.read_text("utf-8"))

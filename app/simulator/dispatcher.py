@@ -316,7 +316,7 @@ class Dispatcher:
                 account_id=caller.account_id,
                 region_id=parameters.get("RegionId", ""),
                 action=action.name,
-                is_read=_is_read(action),
+                is_read=_is_read(action) if _product(action) is ECS else None,
                 now=self.now(),
             )
             tokens = self._tokens

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -19,6 +21,7 @@ from app.simulator.control import PREFIX, control
 from app.simulator.demo import demo_estate
 from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
 from app.simulator.errors import ReplyLostError
+from app.simulator.keeping import kept, read_estate
 from app.simulator.wire import read_call, to_json
 
 DEFAULT_HOST = "127.0.0.1"
@@ -32,10 +35,14 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 class Application:
-    """The ASGI application: control calls under /_simulator, the cloud's API everywhere else."""
+    """The ASGI application: control calls under /_simulator, the cloud's API everywhere else.
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    Without control, what is under /_simulator is not found.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, *, has_control: bool = True) -> None:
         self._dispatcher = dispatcher
+        self._has_control = has_control
         self._waiting: set[asyncio.Event] = set()
         self._is_ending = False
 
@@ -107,6 +114,9 @@ class Application:
 
     async def _control(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _read(receive, limit=None) or b""
+        if not self._has_control:
+            await _send(send, 404, b"the control interface is off", "text/plain")
+            return
         status, answer = control(self._dispatcher, scope["method"], scope["path"], body)
         payload = b"" if answer is None else to_json(answer)
         await _send(send, status, payload, "application/json")
@@ -195,8 +205,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _server(dispatcher: Dispatcher, when_ready: Callable[[], None]) -> _Server:
-    application = Application(dispatcher)
+def _server(
+    dispatcher: Dispatcher, when_ready: Callable[[], None], *, has_control: bool = True
+) -> _Server:
+    application = Application(dispatcher, has_control=has_control)
     config = uvicorn.Config(
         application,
         http=_Protocol,
@@ -224,16 +236,40 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT, estate: object = None) -> None:
+def serve(
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    estate: object = None,
+    *,
+    faults: object = None,
+    keep_in: Path | None = None,
+    has_control: bool = True,
+) -> None:
     """Run the simulator until SIGTERM or SIGINT; port 0 takes a free one.
 
-    Prints one line with the address when it is ready. Without an estate it is the demo's;
-    EstateError says why another one cannot be.
+    Prints one line with the address when it is ready. Without an estate it is the demo's, and the
+    file that the estate is kept in goes before both. EstateError and ControlError say why an
+    estate or the faults cannot be.
     """
-    dispatcher = Dispatcher(demo_estate() if estate is None else estate)
-    with contextlib.closing(_listen(host, port)) as listener:
+    earlier = None if keep_in is None else read_estate(keep_in)
+    begun = demo_estate() if estate is None else estate
+    dispatcher = Dispatcher(begun if earlier is None else earlier)
+    if faults is not None:
+        dispatcher.put_faults(faults)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(_listen(host, port)))
+        if keep_in is not None:
+            stack.enter_context(kept(dispatcher, keep_in))
         line = f"simulator ready at {_url(listener)}\n"
-        _server(dispatcher, lambda: _say(line)).run(sockets=[listener])
+        _warn_beyond_loopback(listener)
+        _server(dispatcher, lambda: _say(line), has_control=has_control).run(sockets=[listener])
+
+
+def _warn_beyond_loopback(listener: socket.socket) -> None:
+    """Say it where others can reach a cloud whose keys everybody may read."""
+    host = listener.getsockname()[0]
+    if not ipaddress.ip_address(host).is_loopback:
+        sys.stderr.write(f"warning: the simulator listens on {host}, not on loopback only\n")
 
 
 def _say(line: str) -> None:

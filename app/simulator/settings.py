@@ -52,10 +52,10 @@ class RateLimits:
     actions: Mapping[str, int | None] = field(default_factory=dict)
     code: str = _THROTTLING_CODES[0]
 
-    def of(self, action: str, *, is_read: bool) -> int | None:
-        """Return the limit of an action."""
+    def of(self, action: str, *, is_read: bool | None) -> int | None:
+        """Return the limit of an action; one that is neither read nor write has only its own."""
         default = self.reads_per_minute if is_read else self.writes_per_minute
-        return self.actions.get(action, default)
+        return self.actions.get(action, None if is_read is None else default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Throttle:
         account_id: str,
         region_id: str,
         action: str,
-        is_read: bool,
+        is_read: bool | None,
         now: float,
     ) -> None:
         """Count a call; ApiError if it is one too many for this minute."""
