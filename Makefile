@@ -66,6 +66,10 @@ format: $(DEV) ## Format the code and apply the safe fixes
 openapi: $(RUNTIME) ## Write openapi.json anew from the code
 	@.venv/bin/intercom openapi --output openapi.json
 
+.PHONY: simulator-page
+simulator-page: $(DEV) ## Write the tables of docs/simulator.md anew from the code
+	@.venv/bin/python -m tests.simulator.page
+
 .PHONY: test
 test: lint $(CLIENTS) ## Everything that CI runs
 	@scripts/system-packages

@@ -119,3 +119,9 @@ def test_a_signature_that_leaves_something_out_is_incomplete(changes: dict[str, 
 def test_without_such_a_header_a_call_is_version_ones() -> None:
     call = wire.read_call("POST", "/", "A=1&B=", {"x-acs-action": "X"}, b"B=2&C=3")
     assert call == wire.Call({"A": "1", "B": "2", "C": "3"})
+
+
+def test_the_older_example_of_the_vendor_is_signed_as_it_says() -> None:
+    spelt_otherwise = {name: text for name, text in VECTOR.items() if name != "Timestamp"}
+    text = wire.string_to_sign("GET", spelt_otherwise | {"TimeStamp": VECTOR["Timestamp"]})
+    assert wire.sign("testsecret", text) == "CT9X0VtwR86fNWSnsc6v8YGOjuE="
