@@ -7,6 +7,7 @@ import pytest
 from tests.house.repository import text
 
 LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+CLIENTS = ("tests/clients/requirements.txt", "tests/clients/requirements-build.txt")
 PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)(?:\[[a-z0-9,-]+\])?==(\S+)")
 
 
@@ -22,7 +23,7 @@ def name_of(requirement: str) -> str:
     return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower()
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS + CLIENTS)
 def test_a_lock_holds_pins_with_hashes_and_nothing_else(lock: str) -> None:
     entry = None
     hashes: dict[str, int] = {}
@@ -44,6 +45,16 @@ def test_the_locks_agree_on_every_version() -> None:
     runtime, build, development = (pins(lock) for lock in LOCKS)
     assert runtime.items() <= development.items()
     assert build.items() <= development.items()
+
+
+def test_other_peoples_clients_stay_out_of_what_runs() -> None:
+    asked = {
+        name_of(line)
+        for line in text("tests/clients/requirements.in").splitlines()
+        if line and not line.startswith("#")
+    }
+    assert asked <= pins(CLIENTS[0]).keys()
+    assert not asked & {name for lock in LOCKS for name in pins(lock)}
 
 
 def test_every_dependency_is_locked() -> None:

@@ -180,6 +180,8 @@ def expected(value: Any) -> Any:
         ("DescribeSecurityGroupReferences", {"SecurityGroupId.1": "sg-1"}),
         ("DescribeNetworkInterfaces", {}),
         ("DescribePrefixLists", {}),
+        ("DescribeAccountAttributes", {}),
+        ("DescribeClassicLinkInstances", {"VpcId": "vpc-none"}),
         ("JoinSecurityGroup", {"SecurityGroupId": "sg-none", "InstanceId": "i-a"}),
         ("Nonsense", {}),
     ],
