@@ -152,6 +152,7 @@ class Dispatcher:
         self._nonces = Nonces()
         self._tokens = ClientTokens()
         self.store = load(estate if estate is not None else {}, self._identifiers)
+        self.store.begin()
         self._follow_settings()
 
     # ---- the estate
@@ -169,7 +170,7 @@ class Dispatcher:
         """
         with self.lock:
             fresh = load(estate, self._identifiers)
-            fresh.version += self.store.version
+            fresh.begin(self.store.version)
             self.store = fresh
             self._tokens = ClientTokens()
             self._past = Past()

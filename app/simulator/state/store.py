@@ -100,6 +100,11 @@ class Store:
         self.version += 1
         self._steps.append((self.version, undo))
 
+    def begin(self, version: int = 0) -> None:
+        """Take the present for the beginning, which no step goes back behind."""
+        self.version += version
+        self._steps.clear()
+
     @contextmanager
     def as_of(self, version: int) -> Iterator[None]:
         """Let the block see groups, rules and memberships as they were; it must change nothing.
