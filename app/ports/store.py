@@ -167,9 +167,7 @@ class Intents(Protocol):
         """Note that the call is about to be made; return how often it was begun, from 1."""
         ...
 
-    def end(
-        self, token: str, outcome: str, at: datetime, *, group_id: str | None = None
-    ) -> None:
+    def end(self, token: str, outcome: str, at: datetime, *, group_id: str | None = None) -> None:
         """Note how the call ended; `group_id` is that of a group which it made."""
         ...
 

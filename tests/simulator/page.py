@@ -25,6 +25,7 @@ PARTIAL: Mapping[str, str] = {
     "DescribeSecurityGroupAttribute": "no snapshot policies (`Attribute`)",
     "DescribeSecurityGroups": "no `FuzzyQuery`; `EcsCount` always counts",
     "ModifyInstanceAttribute": "groups and name; other fields are ignored",
+    "ModifyNetworkInterfaceAttribute": "groups only; other fields are ignored",
     "ModifySecurityGroupEgressRule": "no port lists (`PortRangeListId`)",
     "ModifySecurityGroupRule": "no port lists (`PortRangeListId`)",
     "TagResources": "groups and instances",

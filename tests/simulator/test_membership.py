@@ -241,3 +241,30 @@ def test_replacing_groups_keeps_to_the_quotas(cloud: Cloud) -> None:
     cloud.dispatcher.put_settings({"quotas": {"addresses_per_vpc_group": 0}})
     refused = cloud.refusal("ModifyInstanceAttribute", **call)
     assert refused == (403, "SecurityGroupInstanceLimitExceed")
+
+
+# ---- ModifyNetworkInterfaceAttribute
+
+
+def test_the_groups_of_a_secondary_interface_are_replaced_alone(cloud: Cloud) -> None:
+    call: dict[str, Any] = {"NetworkInterfaceId": "eni-2", "SecurityGroupId": ["sg-vpc-b"]}
+    cloud("ModifyNetworkInterfaceAttribute", **call)
+    answer = cloud("DescribeNetworkInterfaces", NetworkInterfaceId=["eni-2"])
+    (found,) = answer["NetworkInterfaceSets"]["NetworkInterfaceSet"]
+    assert found["SecurityGroupIds"] == {"SecurityGroupId": ["sg-vpc-b"]}
+    assert groups_of(cloud, "i-multi") == ["sg-vpc"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"NetworkInterfaceId": "eni-no"}, 404, "InvalidEniId.NotFound"),
+        ({"SecurityGroupId": ["sg-no"]}, 404, "InvalidSecurityGroupId.NotFound"),
+        ({"SecurityGroupId": ["sg-vpc2"]}, 400, "InvalidInstanceId.Mismatch"),
+    ],
+)
+def test_replacing_groups_of_an_interface_says_what_is_wrong(
+    cloud: Cloud, fields: dict[str, Any], status: int, code: str
+) -> None:
+    call = {"NetworkInterfaceId": "eni-2", "SecurityGroupId": ["sg-vpc"], **fields}
+    assert cloud.refusal("ModifyNetworkInterfaceAttribute", **call) == (status, code)

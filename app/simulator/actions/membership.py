@@ -1,4 +1,4 @@
-"""JoinSecurityGroup, LeaveSecurityGroup, and ModifyInstanceAttribute's whole list of groups."""
+"""Join and leave a group, or replace the whole list of groups of an instance or an interface."""
 
 from __future__ import annotations
 
@@ -78,15 +78,20 @@ def _interface(request: Request) -> Interface:
     interface_id = request.parameters.get("NetworkInterfaceId")
     if interface_id is None:
         return _instance(request, request.parameters.need("InstanceId")).primary
+    interface = _own_interface(request, interface_id)
+    if interface.is_primary:
+        raise ApiError(
+            "InvalidOperation.InvalidEniType", 403, "A primary interface goes with its instance."
+        )
+    return interface
+
+
+def _own_interface(request: Request, interface_id: str) -> Interface:
     interface = request.store.interfaces.get(interface_id)
     if interface is None or interface.instance.owner_id != request.account_id:
         raise ApiError("InvalidEniId.NotFound", 404, "The specified eni is not found.")
     if interface.instance.region_id != request.region_id or not interface.instance.vpc_id:
         raise ApiError("InvalidEniId.NotFound", 404, "The specified eni is not found.")
-    if interface.is_primary:
-        raise ApiError(
-            "InvalidOperation.InvalidEniType", 403, "A primary interface goes with its instance."
-        )
     return interface
 
 
@@ -188,7 +193,7 @@ def is_full(store: Store, quotas: Quotas, group: Group, joining: Interface) -> b
     return _is_over(limit, used + (len(joining.private_ips) if group.vpc_id else 1))
 
 
-# ---- ModifyInstanceAttribute
+# ---- ModifyInstanceAttribute, ModifyNetworkInterfaceAttribute
 
 
 def modify_instance_attribute(request: Request) -> Body:
@@ -200,14 +205,30 @@ def modify_instance_attribute(request: Request) -> Body:
     ids = request.parameters.repeated("SecurityGroupIds")
     name = request.parameters.get("InstanceName")
     if ids:
-        _check_state(instance)
-        groups = _new_groups(request, instance, ids)
-        _check_replacement(request, instance, groups)
-        _replace(request.store, instance.primary, groups)
+        _set_groups(request, instance.primary, ids)
     if name and name != instance.name:
         instance.name = name
         request.store.version += 1
     return {}
+
+
+def modify_network_interface_attribute(request: Request) -> Body:
+    """Replace the whole list of groups of an interface, primary or not.
+
+    Source: ECS API, ModifyNetworkInterfaceAttribute.
+    """
+    interface = _own_interface(request, request.parameters.need("NetworkInterfaceId"))
+    ids = request.parameters.repeated("SecurityGroupId")
+    if ids:
+        _set_groups(request, interface, ids)
+    return {}
+
+
+def _set_groups(request: Request, interface: Interface, ids: Sequence[str]) -> None:
+    _check_state(interface.instance)
+    groups = _new_groups(request, interface.instance, ids)
+    _check_replacement(request, interface, groups)
+    _replace(request.store, interface, groups)
 
 
 def _new_groups(request: Request, instance: Instance, ids: Sequence[str]) -> list[Group]:
@@ -226,13 +247,12 @@ def _new_groups(request: Request, instance: Instance, ids: Sequence[str]) -> lis
     return groups
 
 
-def _check_replacement(request: Request, instance: Instance, groups: Sequence[Group]) -> None:
+def _check_replacement(request: Request, interface: Interface, groups: Sequence[Group]) -> None:
     quotas, store = request.settings.quotas, request.store
-    primary = instance.primary
-    changed = {group.group_id for group in groups} ^ set(primary.group_ids)
+    changed = {group.group_id for group in groups} ^ set(interface.group_ids)
     if any(store.groups[group_id].is_managed for group_id in changed):
         raise managed()
-    if any(group.vpc_id != instance.vpc_id for group in groups):
+    if any(group.vpc_id != interface.instance.vpc_id for group in groups):
         raise ApiError(
             "InvalidInstanceId.Mismatch", 400, "A group is in another network than the instance."
         )
@@ -244,8 +264,8 @@ def _check_replacement(request: Request, instance: Instance, groups: Sequence[Gr
             403,
             "The maximum number of security groups of the instance is reached.",
         )
-    joined = [group for group in groups if group.group_id not in primary.group_ids]
-    if any(is_full(store, quotas, group, primary) for group in joined):
+    joined = [group for group in groups if group.group_id not in interface.group_ids]
+    if any(is_full(store, quotas, group, interface) for group in joined):
         raise ApiError(
             "SecurityGroupInstanceLimitExceed",
             403,
@@ -271,4 +291,5 @@ ACTIONS = (
     Action("JoinSecurityGroup", join_security_group, needs_region=False),
     Action("LeaveSecurityGroup", leave_security_group, needs_region=False),
     Action("ModifyInstanceAttribute", modify_instance_attribute, needs_region=False),
+    Action("ModifyNetworkInterfaceAttribute", modify_network_interface_attribute),
 )
