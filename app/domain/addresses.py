@@ -57,7 +57,7 @@ class Block:
             InvalidCidrError: the text is not such a block.
         """
         if not re.fullmatch(r"[0-9a-f:.]+/(0|[1-9][0-9]{0,2})", text):
-            raise InvalidCidrError("an address block is written as address/length")
+            raise InvalidCidrError("a block is written as address/length, IPv6 in lower case")
         try:
             network = ipaddress.ip_network(text)
         except ValueError as error:

@@ -1,11 +1,12 @@
 """Memberships that open everything: what `shared_group` and `dedicated_group` share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from app.domain.changes import Join
 from app.domain.groups import Group, Instance
 from app.domain.intents import Intent
-from app.domain.plan import PlannedChange, asked_instances
+from app.domain.obstacles import OVERRIDE, drop_obstacles
+from app.domain.plan import AskedFlow, Obstacle, PlannedChange, asked_instances
 from app.domain.world import World
 
 
@@ -27,3 +28,11 @@ def joins(group: Group, joining: Sequence[Instance]) -> tuple[PlannedChange, ...
         )
         for instance in joining
     )
+
+
+def respected_drops(intent: Intent, asked: Sequence[AskedFlow]) -> Iterator[Obstacle]:
+    """Refuse to let inner access beat a drop rule that blocks an asked flow today.
+
+    Source: ECS API, ModifySecurityGroupPolicy: members reach each other whatever rules say.
+    """
+    return drop_obstacles(asked, lambda _: None if intent.override_drops else OVERRIDE)

@@ -1,10 +1,12 @@
 """What stands in the way of a connection, whichever method is asked for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from app.domain.flows import DecidingRule, Flow, SideOutcome
 from app.domain.groups import Group, GroupKind, Instance, Place
 from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent
 from app.domain.plan import (
+    AskedFlow,
     Limits,
     Obstacle,
     ObstacleCode,
@@ -13,6 +15,7 @@ from app.domain.plan import (
     source_instances,
     target_instances,
 )
+from app.domain.rules import Policy, Rule
 from app.domain.world import World
 
 
@@ -128,6 +131,7 @@ def one_network_obstacles(world: World, intent: Intent) -> Iterator[Obstacle]:
             names = f"{network_name(other.vpc_id)}, not in {network_name(first.vpc_id)}"
             yield at(other, code, f"{other.instance_id} is in {names}")
     yield from enterprise_obstacles(world, instances)
+    yield from _missing_addresses(world, intent)
 
 
 def joining_obstacles(
@@ -169,3 +173,34 @@ def member_limit(group: Group, limits: Limits) -> int:
 def is_by_hand(intent: Intent) -> bool:
     """Whether the source was entered by hand, so that nothing is changed on its side."""
     return isinstance(intent.source, AddressSide | GroupSide)
+
+
+OVERRIDE = "set override_drops to open the flow all the same"
+
+
+def drop_obstacles(
+    asked: Iterable[AskedFlow], why: Callable[[Rule], str | None]
+) -> Iterator[Obstacle]:
+    """Name each drop rule that blocks an asked flow today, with the reason to respect it.
+
+    `why` answers None for a rule that the caller overrides and may.
+    """
+    for each in asked:
+        for side in (each.before.egress, each.before.ingress):
+            if side.outcome is SideOutcome.BLOCKED:
+                for deciding in side.rules:
+                    reason = why(deciding.held.rule)
+                    if deciding.held.rule.policy is Policy.DROP and reason is not None:
+                        yield _drop(each.flow, deciding, reason)
+
+
+def _drop(flow: Flow, deciding: DecidingRule, reason: str) -> Obstacle:
+    rule_id, group = deciding.held.rule_id, deciding.group
+    return Obstacle(
+        ObstacleCode.DROP_RULE,
+        f"rule {rule_id} of {group.group_id} (priority {deciding.held.rule.priority}) drops "
+        f"{flow.traffic.protocol} on purpose; {reason}",
+        group.account_id,
+        group_id=group.group_id,
+        rule_id=rule_id,
+    )

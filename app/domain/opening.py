@@ -6,13 +6,14 @@ back, an egress rule to a group of the source. They differ only in the peer they
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from app.domain.addresses import Block
 from app.domain.changes import Authorize, NewRule, batched
-from app.domain.flows import Flow, SideOutcome, SideVerdict, Traffic
+from app.domain.flows import SideOutcome, Traffic
 from app.domain.groups import Group, GroupRef, Instance, Place
 from app.domain.intents import InstanceSide, Intent, Scope
-from app.domain.obstacles import at
+from app.domain.obstacles import OVERRIDE, at, drop_obstacles
 from app.domain.plan import (
     AskedFlow,
     Limits,
@@ -21,7 +22,7 @@ from app.domain.plan import (
     PlannedChange,
     Proposal,
 )
-from app.domain.rules import Direction, GroupPeer, Peer, Policy, Rule
+from app.domain.rules import Direction, GroupPeer, Peer, Rule
 from app.domain.world import InterfaceEnd, World
 
 
@@ -34,6 +35,12 @@ class Opening:
     reasons: dict[tuple[Place, str, Direction], str] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
     managed: set[GroupRef] = field(default_factory=set)
+    counted: dict[tuple[str, bool], int] = field(default_factory=dict)
+
+    @cached_property
+    def sides(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Ids of the asked instances of the source side, and of the target side."""
+        return asked_ids(self.intent)
 
     def add(self, group: Group, rule: Rule, reason: str) -> None:
         key = (group.place, group.group_id, rule.direction)
@@ -147,9 +154,15 @@ def chosen_group(intent: Intent, instance: Instance) -> str | None:
     return None
 
 
-def others_in(world: World, group_id: str, side: frozenset[str]) -> int:
-    """How many members of the group are not of the asked side."""
-    return len(world.member_ids(group_id) - side)
+def others_in(opening: Opening, world: World, group_id: str, instance: Instance) -> int:
+    """How many members of the group are not of the asked side that the instance is on."""
+    sources, targets = opening.sides
+    is_source = instance.instance_id in sources
+    key = (group_id, is_source)
+    if key not in opening.counted:
+        side = sources if is_source else targets
+        opening.counted[key] = len(world.member_ids(group_id) - side)
+    return opening.counted[key]
 
 
 def asked_ids(intent: Intent) -> tuple[frozenset[str], frozenset[str]]:
@@ -157,12 +170,6 @@ def asked_ids(intent: Intent) -> tuple[frozenset[str], frozenset[str]]:
     source = intent.source
     ids = source.instance_ids if isinstance(source, InstanceSide) else ()
     return frozenset(ids), frozenset(intent.target.instance_ids)
-
-
-def side_of(intent: Intent, instance: Instance) -> frozenset[str]:
-    """Ids of all instances on the same side of the request as this one."""
-    sources, targets = asked_ids(intent)
-    return sources if instance.instance_id in sources else targets
 
 
 def lacks_room(group: Group, needed: int, limits: Limits) -> bool:
@@ -175,29 +182,12 @@ def note_drops(opening: Opening, asked: Sequence[AskedFlow]) -> None:
     At equal priority a drop wins, so only a smaller number overrides one.
     Source: ECS API, AuthorizeSecurityGroup, parameter Priority.
     """
-    for each in asked:
-        for side in (each.before.egress, each.before.ingress):
-            opening.obstacles.extend(_drops(opening.intent, each.flow, side))
 
+    def why(rule: Rule) -> str | None:
+        if not opening.intent.override_drops:
+            return OVERRIDE
+        if opening.intent.priority >= rule.priority:
+            return f"a new rule of priority {opening.intent.priority} cannot override it"
+        return None
 
-def _drops(intent: Intent, flow: Flow, side: SideVerdict) -> Iterator[Obstacle]:
-    if side.outcome is not SideOutcome.BLOCKED:
-        return
-    for deciding in side.rules:
-        rule = deciding.held.rule
-        if rule.policy is Policy.ACCEPT:
-            continue
-        if not intent.override_drops:
-            why = "set override_drops to open the flow all the same"
-        elif intent.priority >= rule.priority:
-            why = f"a new rule of priority {intent.priority} cannot override it"
-        else:
-            continue
-        yield Obstacle(
-            ObstacleCode.DROP_RULE,
-            f"rule {deciding.held.rule_id} of {deciding.group.group_id} (priority "
-            f"{rule.priority}) drops {flow.traffic.protocol} on purpose; {why}",
-            deciding.group.account_id,
-            group_id=deciding.group.group_id,
-            rule_id=deciding.held.rule_id,
-        )
+    opening.obstacles.extend(drop_obstacles(asked, why))

@@ -32,7 +32,7 @@ from app.domain.plan import (
     is_open,
     target_instances,
 )
-from app.domain.quotas import quotas
+from app.domain.quotas import overfull, quotas
 from app.domain.rules import GroupPeer, Policy
 from app.domain.world import End, InterfaceEnd, World, is_planned
 
@@ -74,17 +74,19 @@ def plan_connection(world: World, intent: Intent, limits: Limits, bounds: Bounds
         raise TargetManagedError(
             f"{names}: managed by a cloud product, only it may change the group",
             group_ids=[ref.group_id for ref in made.managed],
+            possible_methods=list(possible_methods(world, intent, limits)),
         )
-    if made.obstacles or made.plan is None:
+    if made.obstacles:
         raise MethodNotPossibleError(
             "; ".join(obstacle.detail for obstacle in made.obstacles[:3]),
             obstacles=[obstacle_document(each) for each in made.obstacles],
             possible_methods=list(possible_methods(world, intent, limits)),
         )
-    if made.exceeded:
+    if made.exceeded or made.plan is None:
         raise QuotaInsufficientError(
             "; ".join(_exceeded(use) for use in made.exceeded[:3]),
             quotas=[quota_document(use) for use in made.exceeded],
+            possible_methods=list(possible_methods(world, intent, limits)),
         )
     return made.plan
 
@@ -131,6 +133,9 @@ def draft(world: World, intent: Intent, limits: Limits) -> Draft:
     proposal = method.propose(world, intent, asked, limits)
     if proposal.managed or proposal.obstacles:
         return Draft(None, tuple(dict.fromkeys(proposal.obstacles)), proposal.managed)
+    beyond = tuple(overfull(world, [each.change for each in proposal.changes], limits))
+    if beyond:
+        return Draft(None, exceeded=beyond)
     plan = foretell(world, intent, proposal, asked, limits)
     exceeded = tuple(use for use in plan.quotas if use.is_exceeded)
     return Draft(plan, tuple(_still_closed(plan)), (), exceeded)
@@ -250,11 +255,12 @@ def possible_methods(world: World, intent: Intent, limits: Limits) -> Iterable[M
     """Return the other methods that would work for the same sides and traffic."""
     if not isinstance(intent.source, InstanceSide):
         return
+    source, target = replace(intent.source, group_id=None), replace(intent.target, group_id=None)
+    bare = replace(intent, source=source, target=target, group_id=None, group_name=None)
     for name in MethodName:
-        if name is not intent.method:
-            other = replace(intent, method=name, group_id=None, group_name=None)
-            if draft(world, other, limits).is_possible:
-                yield name
+        other = replace(bare, method=name)
+        if name is not intent.method and draft(world, other, limits).is_possible:
+            yield name
 
 
 def obstacle_document(obstacle: Obstacle) -> Document:

@@ -1,5 +1,6 @@
 """How much of each quota a plan uses."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from app.domain.changes import Authorize, Change, CreateGroup, Join
@@ -24,6 +25,27 @@ def quotas(
         *_of_groups(before, changes, limits),
     ]
     return tuple(sorted(uses, key=lambda use: (use.name, use.account_id, use.subject)))
+
+
+def overfull(world: World, changes: Sequence[Change], limits: Limits) -> Iterator[QuotaUse]:
+    """Return the groups that could not hold the new rules, before anything else is computed."""
+    new: Counter[str] = Counter()
+    for change in changes:
+        if isinstance(change, Authorize):
+            new[change.group_id] += len(change.rules)
+    for group_id, count in sorted(new.items()):
+        group = world.groups[group_id]
+        used = weight(world, group.rules)
+        use = QuotaUse(
+            "rules_per_group",
+            group.place.account_id,
+            group_id,
+            used,
+            used + count,
+            limits.rules_per_group,
+        )
+        if use.is_exceeded:
+            yield use
 
 
 def _of_rules(

@@ -83,7 +83,14 @@ class World:
 
     def member_ids(self, group_id: str) -> frozenset[str]:
         """Ids of the instances in the group, by any of their interfaces."""
-        return frozenset(instance.instance_id for instance, _ in self.members(group_id))
+        return self._member_ids.get(group_id, frozenset())
+
+    @cached_property
+    def _member_ids(self) -> Mapping[str, frozenset[str]]:
+        return {
+            group_id: frozenset(instance.instance_id for instance, _ in members)
+            for group_id, members in self._members.items()
+        }
 
     def ends(self, plane: NicType, family: AddressFamily) -> Iterator[InterfaceEnd]:
         """Every address of every interface that can speak on `plane`, by instance id."""

@@ -27,11 +27,15 @@ def write_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
     """Return an engine whose every transaction excludes all other writers."""
     if url.get_backend_name() == "sqlite":
         # One connection: threads then queue in Python, which wakes the next one at once.
-        engine = create_engine(url, pool_size=1, max_overflow=0, pool_timeout=PATIENCE_SECONDS)
+        engine = create_engine(
+            url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=PATIENCE_SECONDS
+        )
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", foreign_keys=foreign_keys)
         event.listen(engine, "first_connect", _keep_a_write_ahead_log)
         return engine
-    engine = create_engine(url, pool_pre_ping=True, connect_args=_postgresql_arguments())
+    engine = create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args=_postgresql_arguments()
+    )
     event.listen(engine, "begin", _exclude_other_writers)
     return engine
 
@@ -39,11 +43,12 @@ def write_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
 def read_engine(url: URL) -> Engine:
     """Return an engine that cannot write; each of its transactions sees one instant."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, pool_size=10, max_overflow=30)
+        engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=30)
         _prepare_sqlite(engine, begin="BEGIN", foreign_keys=True, query_only=True)
         return engine
     return create_engine(
         url,
+        hide_parameters=True,
         pool_pre_ping=True,
         connect_args=_postgresql_arguments(),
         execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},

@@ -114,9 +114,16 @@ class AccountsService:
             if found != account_id:
                 access = AccessState.FAILED
                 detail = f"the credentials belong to account {found}"
-        return self._keep(
-            replace(account, access=access, access_detail=detail, checked_at=self._clock.now())
-        )
+        with self._store.write() as work:
+            present = work.accounts.get(account_id)
+            if present is None:
+                raise NotFoundError("no such account is registered", account_id=account_id)
+            if present.role_arn == account.role_arn:  # else the finding is of another role
+                now = self._clock.now()
+                present = replace(present, access=access, access_detail=detail, checked_at=now)
+                work.accounts.update(present)
+                work.commit()
+        return present
 
     def _keep(self, account: Account) -> Account:
         with self._store.write() as work:

@@ -193,12 +193,28 @@ class ChangesService:
         except OutcomeUnknownError as error:
             return self._end(course, step, token, "unknown", error)
         except AppError as error:
+            made = self._made_after_all(change)
+            if made is not None:
+                return self._end(course, step, token, "done", made) | {"group_id": made.group_id}
             outcome = "unknown" if maybe_done else "refused"
             return self._end(course, step, token, outcome, error) | {"outcome": "refused"}
         # What was so before the only call that we made is somebody else's.
         outcome = "already" if performed.already and not maybe_done else "done"
         answer = self._end(course, step, token, outcome, performed)
         return answer | {"outcome": "done", "group_id": performed.group_id}
+
+    def _made_after_all(self, change: Change) -> Performed | None:
+        """A group that the cloud made although it said no, as our marker in it tells."""
+        if not isinstance(change, CreateGroup):
+            return None
+        cloud = self._clouds.of(change.place.account_id, change.place.region_id)
+        try:
+            group_id = _made(cloud, change)
+        except StorageUnavailableError:
+            raise
+        except AppError:
+            return None
+        return None if group_id is None else Performed("", group_id)
 
     def _call(self, change: Change, token: str, *, look_first: bool) -> Performed:
         cloud = self._clouds.of(change.place.account_id, change.place.region_id)

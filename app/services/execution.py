@@ -4,7 +4,7 @@ turn → read, check, back up → change 1…n → verify → record; or, when a
 back in reverse order over what took effect, and verify again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -337,14 +337,14 @@ class Execution:
             return {"settled": False, "plan_id": None, "problem": problem_document(error)}
         effects = self._ledger.effects(course.operation_id, world)
         self._ledger.enter(operation, effects)
-        answered = self._ledger.unseen(course.operation_id, world, ("done",))
-        if answered and not last:
+        unconfirmed = self._ledger.unconfirmed(course.operation_id, world)
+        if unconfirmed and not last:
             return {"settled": False, "plan_id": None, "problem": None}
-        problem = ChangeNotObservedError("a change that the cloud confirmed was never seen")
+        problem = ChangeNotObservedError("a call may have done what was never seen")
         return {
             "settled": True,
             "plan_id": self._keep_undo(kept, effects),
-            "problem": problem_document(problem) if answered else None,
+            "problem": problem_document(problem) if unconfirmed else None,
         }
 
     def _keep_undo(self, kept: KeptPlan, effects: Sequence[Effect]) -> str:
@@ -418,18 +418,18 @@ class Execution:
             "unconfirmed": [],
         }
         try:
-            effects = self._ledger.effects(
-                course.operation_id, self._verification.read(course, created)
-            )
+            world = self._verification.read(course, created)
+            effects = self._ledger.effects(course.operation_id, world)
+            sent = self._ledger.unconfirmed(course.operation_id, world)
         except StorageUnavailableError:
             raise
         except AppError:
             sent = self._ledger.sent(course.operation_id)
-            problem["unconfirmed"] = [change_document(each) for each in sent]
         else:
             self._ledger.enter(operation, effects)
             problem["remaining"] = [effect_document(effect) for effect in effects]
             problem["remedy"] = [change_document(change) for change in way_back(effects)]
+        problem["unconfirmed"] = [change_document(each) for each in sent]
         self._endings.need_attention(course.operation_id, problem)
 
 
@@ -445,14 +445,17 @@ def _changes_of(kept: KeptPlan) -> tuple[Change, ...]:
 
 
 def _check_no_wider(first: KeptPlan, anew: KeptPlan) -> None:
-    """Refuse a plan that opens what the caller was not told of.
+    """Refuse a plan that opens more than was asked for and the caller was told of.
 
     Raises:
         PlanStaleError: `difference` lists what would be opened besides.
     """
-    told = set(_openings(first))
-    wider = [item for key, item in _keyed(anew) if key not in told]
-    if wider:
+    told, now = first.document["gained"], anew.document["gained"]
+    wider = [item for item in now["items"] if not item["asked"] and not _was_told(told, item)]
+    capped = told["truncated"] or now["truncated"]
+    if capped and anew.document["extra_pairs"] <= first.document["extra_pairs"]:
+        wider = []  # not every item is listed, and there are no more of them than was said
+    if wider or (capped and anew.document["extra_pairs"] > first.document["extra_pairs"]):
         raise PlanStaleError(
             "the cloud has changed: the connection would now open more than was planned",
             plan_id=first.plan_id,
@@ -460,14 +463,24 @@ def _check_no_wider(first: KeptPlan, anew: KeptPlan) -> None:
         )
 
 
-def _openings(kept: KeptPlan) -> Iterator[str]:
-    for key, _ in _keyed(kept):
-        yield key
+def _was_told(told: Document, item: Document) -> bool:
+    """Whether an item lies within one that the caller was told of."""
+    return any(
+        all(one.get(key) == item.get(key) for key in SAME) and _covers(one, item)
+        for one in told["items"]
+    )
 
 
-def _keyed(kept: KeptPlan) -> Iterator[tuple[str, Document]]:
-    for item in kept.document["gained"]["items"]:
-        yield repr(sorted(item.items(), key=str)), item
+SAME = ("source", "target", "nic_type", "address_family", "source_port_range")
+"""What two items have in common if one lies within the other."""
+
+
+def _covers(one: Document, item: Document) -> bool:
+    if one["protocol"] == "all":
+        return True
+    first, last = (int(port) for port in one["port_range"].rsplit("/", 1))
+    low, high = (int(port) for port in item["port_range"].rsplit("/", 1))
+    return bool(one["protocol"] == item["protocol"]) and first <= low and high <= last
 
 
 def _problem_of(error: Exception) -> Document:

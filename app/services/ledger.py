@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from app.domain.changes import AddedRule, Change, CreatedGroup, Effect, Joined
+from app.domain.changes import (
+    AddedRule,
+    Authorize,
+    Change,
+    CreatedGroup,
+    CreateGroup,
+    Effect,
+    Joined,
+)
 from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
 from app.domain.observation import missing, observe
@@ -23,11 +31,15 @@ class LedgerService:
         self._backups = backups
 
     def sent(self, operation_id: str, course: str = "change") -> tuple[Change, ...]:
-        """Return the changes of which a call was made that may have done something."""
+        """Return the changes of which a call was made that may have done something.
+
+        Of rules even a refusal is no proof: those that are there carry our marker.
+        """
+        changes = ((intent, _change(intent)) for intent in self._intents(operation_id, course))
         return tuple(
-            _change(intent)
-            for intent in self._intents(operation_id, course)
-            if intent.outcome in MAYBE_DONE
+            change
+            for intent, change in changes
+            if intent.outcome in MAYBE_DONE or isinstance(change, Authorize)
         )
 
     def effects(self, operation_id: str, world: World) -> tuple[Effect, ...]:
@@ -38,13 +50,19 @@ class LedgerService:
         before = self._backups.snapshot(operation.backup_ids)
         return observe(before, world, (), self.sent(operation_id)).effects
 
-    def unseen(self, operation_id: str, world: World, outcomes: Sequence[str | None]) -> bool:
-        """Say whether a call that ended so, by what we know, does not show in the world."""
-        return any(
-            next(missing(world, [_change(intent)]), None) is not None
-            for intent in self._intents(operation_id, "change")
-            if intent.outcome in outcomes
+    def unconfirmed(self, operation_id: str, world: World) -> tuple[Change, ...]:
+        """Return calls that were answered and do not show, and new groups nobody can find.
+
+        A call of unknown outcome that did not show for the settle window did nothing; but a
+        group may still be made by a call that the cloud has not ended with.
+        """
+        changes = [(each.outcome, _change(each)) for each in self._intents(operation_id, "change")]
+        open_ = (
+            change
+            for outcome, change in changes
+            if outcome == "done" or (isinstance(change, CreateGroup) and outcome in MAYBE_DONE)
         )
+        return tuple(missing(world, open_))
 
     def enter(self, operation: Operation, effects: Sequence[Effect]) -> None:
         """Keep what is there because of the operation; again and again, to no harm."""

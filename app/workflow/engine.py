@@ -20,7 +20,7 @@ from app.workflow.errors import (
     NotRunningError,
     SecondEngineError,
 )
-from app.workflow.lock import ProcessLock
+from app.workflow.lock import ExecutorLock, Lock, ProcessLock
 from app.workflow.steps import DurableSteps
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,9 @@ class DurableEngine:
         self._revival = revival
         self._polling_interval = polling_interval
         self._file = guards.sqlite_file(self._url)
-        self._lock = None if self._file is None else ProcessLock(self._file)
+        self._lock: Lock = (
+            ExecutorLock(self._url, executor_id) if self._file is None else ProcessLock(self._file)
+        )
         self._operation: Operation | None = None
         self._client: DBOSClient | None = None
         self._dbos: DBOS | None = None
@@ -177,8 +179,7 @@ class DurableEngine:
         return self._client
 
     def _start(self) -> None:
-        if self._lock is not None:
-            self._lock.take()
+        self._lock.take()
         self._closing.clear()
         self.prepare()
         self._dbos = DBOS(config=self._config())
@@ -260,8 +261,7 @@ class DurableEngine:
         DBOS.destroy(destroy_registry=True)
         self._dbos = None
         self._disconnect()
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
         _process.release()
 
     def _disconnect(self) -> None:

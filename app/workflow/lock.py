@@ -1,10 +1,62 @@
-"""One process a SQLite file: a lock that the operating system lets go when the process ends."""
+"""One process a SQLite file, one process a name: locks that end with the process."""
 
 import fcntl
 import os
+from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from sqlalchemy import URL
 
 from app.workflow.errors import EngineError, SecondProcessError
+
+
+class Lock(Protocol):
+    """What keeps a second process from carrying out the same operations."""
+
+    def take(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class ExecutorLock:
+    """A name that one living process of a PostgreSQL database has.
+
+    Two with one name would each take up the operations that the other is carrying out. The
+    server lets the name go when the connection ends, and with it a killed process.
+    """
+
+    def __init__(self, url: URL, executor_id: str) -> None:
+        self._url = url
+        self._executor_id = executor_id
+        self._connection: psycopg.Connection | None = None
+
+    def take(self) -> None:
+        """Take the name, or find that another process has it.
+
+        Raises:
+            SecondProcessError: another process has it.
+            EngineError: the database cannot be reached.
+        """
+        digest = sha256(f"intercom executor {self._executor_id}".encode()).digest()
+        key = int.from_bytes(digest[:8], signed=True)
+        try:
+            address = self._url.render_as_string(hide_password=False)
+            connection = psycopg.connect(address, autocommit=True)
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        except psycopg.Error as error:
+            msg = "the database cannot be reached"
+            raise EngineError(msg) from error
+        if row is None or not row[0]:
+            connection.close()
+            msg = f"another process is called {self._executor_id}: give each an --executor-id"
+            raise SecondProcessError(msg)
+        self._connection = connection
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class ProcessLock:

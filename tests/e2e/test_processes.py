@@ -146,8 +146,9 @@ def test_a_call_of_a_killed_process_that_takes_effect_late_doubles_nothing(
         cloud.await_call("CreateSecurityGroup")
         service.kill()
     with served(cloud, database, tmp_path) as service:
-        service.api.ended(service.api.operation(operation))
+        cloud.await_call("CreateSecurityGroup", 2)  # which the cloud answers: still processing
         cloud.clear_faults()
+        service.api.ended(service.api.operation(operation))
         service.api.plan(DEDICATED)
         assert len(cloud.estate()["security_groups"]) == len(start["security_groups"]) + 1
         assert check_settled(service.api, cloud, start, operation) == "succeeded"

@@ -15,7 +15,6 @@ from app.domain.opening import (
     note_drops,
     open_egress,
     others_in,
-    side_of,
     usable_groups,
 )
 from app.domain.plan import (
@@ -60,7 +59,7 @@ def _open_ingress(
     group = _receiving(opening, world, target.instance, needed, limits)
     if group is not None:
         rule = ingress_rule(opening.intent, asked.flow.traffic, _peer(source), target)
-        opening.add(group, rule, _reason(world, opening.intent, group, target.instance))
+        opening.add(group, rule, _reason(opening, world, group, target.instance))
 
 
 def _peer(source: InterfaceEnd | AddressEnd) -> Block:
@@ -71,20 +70,19 @@ def _receiving(
     opening: Opening, world: World, instance: Instance, needed: Counter[str], limits: Limits
 ) -> Group | None:
     """The group with room and the least extra access, ties by id."""
-    intent = opening.intent
-    side = side_of(intent, instance)
+    whole = opening.intent.scope is Scope.GROUP
 
     def rank(group: Group) -> tuple[bool, int, str]:
         full = lacks_room(group, needed[instance.instance_id], limits)
-        extra = others_in(world, group.group_id, side) if intent.scope is Scope.GROUP else 0
+        extra = others_in(opening, world, group.group_id, instance) if whole else 0
         return (full, extra, group.group_id)
 
     return min(usable_groups(opening, world, instance), key=rank, default=None)
 
 
-def _reason(world: World, intent: Intent, group: Group, instance: Instance) -> str:
+def _reason(opening: Opening, world: World, group: Group, instance: Instance) -> str:
     name = group.group_id
-    if intent.scope is Scope.INSTANCE:
+    if opening.intent.scope is Scope.INSTANCE:
         return f"{name} is a group of {instance.instance_id}; its other members stay closed"
-    others = others_in(world, name, side_of(intent, instance))
+    others = others_in(opening, world, name, instance)
     return f"{name} is the group of {instance.instance_id} with the fewest others: {others}"

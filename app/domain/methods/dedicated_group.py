@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.domain.changes import NEW_GROUP_ID, CreateGroup
 from app.domain.groups import Group
 from app.domain.intents import Intent
-from app.domain.joining import joins
+from app.domain.joining import joins, respected_drops
 from app.domain.obstacles import joining_obstacles, one_network_obstacles
 from app.domain.plan import (
     AskedFlow,
@@ -38,5 +38,8 @@ class DedicatedGroup:
             PlannedChange(create, "a group without rules opens nothing but its members"),
             *joins(group, instances),
         )
-        found = tuple(joining_obstacles(world, group, instances, limits))
+        found = (
+            *respected_drops(intent, asked),
+            *joining_obstacles(world, group, instances, limits),
+        )
         return Proposal(changes, found)

@@ -13,7 +13,6 @@ from app.domain.opening import (
     note_drops,
     open_egress,
     others_in,
-    side_of,
     usable_groups,
 )
 from app.domain.plan import (
@@ -72,7 +71,7 @@ def _open_ingress(opening: Opening, world: World, asked: AskedFlow, limits: Limi
         detail = f"both sides are only in {receiving[0].group_id}, which cannot name itself"
         opening.obstacles.append(at(target.instance, ObstacleCode.NO_GROUP, detail))
         return
-    holder, peer = min(pairs, key=lambda pair: _rank(world, opening.intent, asked, pair, limits))
+    holder, peer = min(pairs, key=lambda pair: _rank(opening, world, asked, pair, limits))
     rule = ingress_rule(
         opening.intent, asked.flow.traffic, GroupPeer(peer.group_id, peer.account_id), target
     )
@@ -96,8 +95,8 @@ def _named_groups(opening: Opening, world: World, asked: AskedFlow) -> Iterator[
 
 
 def _rank(
+    opening: Opening,
     world: World,
-    intent: Intent,
     asked: AskedFlow,
     pair: tuple[Group, GroupRef],
     limits: Limits,
@@ -108,9 +107,9 @@ def _rank(
     assert isinstance(target, InterfaceEnd)
     named, opened = 1, 1
     if isinstance(source, InterfaceEnd):
-        named += others_in(world, peer.group_id, side_of(intent, source.instance))
-    if intent.scope is Scope.GROUP:
-        opened += others_in(world, holder.group_id, side_of(intent, target.instance))
+        named += others_in(opening, world, peer.group_id, source.instance)
+    if opening.intent.scope is Scope.GROUP:
+        opened += others_in(opening, world, holder.group_id, target.instance)
     return (lacks_room(holder, 1, limits), named * opened, holder.group_id, peer.group_id)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from app.domain.difference import difference
 from app.domain.groups import Group, GroupKind
 from app.domain.intents import Intent
-from app.domain.joining import joins, not_members
+from app.domain.joining import joins, not_members, respected_drops
 from app.domain.obstacles import at_group, joining_obstacles, one_network_obstacles
 from app.domain.plan import (
     AskedFlow,
@@ -39,7 +39,11 @@ class SharedGroup:
         if group.managed:
             return Proposal(managed=(group.ref,))
         joining = not_members(world, intent, group.group_id)
-        found = [*_unfit(world, intent, group), *joining_obstacles(world, group, joining, limits)]
+        found = [
+            *respected_drops(intent, asked),
+            *_unfit(world, intent, group),
+            *joining_obstacles(world, group, joining, limits),
+        ]
         return Proposal(joins(group, joining), tuple(found))
 
     def _group(self, world: World, intent: Intent, limits: Limits) -> Group | None:
