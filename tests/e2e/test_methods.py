@@ -21,6 +21,7 @@ from tests.support.e2e import (
     town,
 )
 
+ENDS = ("source", "target")
 REGISTERED = {ACCOUNT, OTHER_ACCOUNT}
 MATRIX = [
     pytest.param(method, vpc, to, many, both, id="-".join(
@@ -74,6 +75,15 @@ def check_exact(before: Truth, after: Truth, plan: Document, asked: Sequence[Pro
     assert few(lost - closed) == []
 
 
+def check_count(opened: set[Probe], plan: Document, asked: Sequence[Probe]) -> None:
+    """Pairs beyond those asked for are counted, by instance and side."""
+    if any("instance_id" not in each[end] for each in plan["gained"]["items"] for end in ENDS):
+        return
+    wanted = {(each.source.instance_id, each.target.instance_id, each.plane) for each in asked}
+    found = {(each.source.instance_id, each.target.instance_id, each.plane) for each in opened}
+    assert plan["extra_pairs"] == len(found - wanted)
+
+
 def check_verdicts(api: Api, truth: Truth, asked: Sequence[Probe]) -> None:
     """Whatever explain says is so.
 
@@ -104,6 +114,7 @@ def test_a_connection_opens_what_its_plan_says_and_a_disconnect_restores_everyth
     for probe in asked_probes(start, request):
         assert cloud.passes(probe), probe
     check_exact(before, after, plan, packets)
+    check_count(before.opened(after), plan, asked_probes(start, request))
     check_verdicts(api, after, packets[::7])
 
     again = api.plan(request)
