@@ -508,7 +508,8 @@ class Dispatcher:
             "Message": error.message,
             "Recommend": f"https://error-center.aliyun.com/status/search?Keyword={error.code}",
         }
-        return self._reply(parameters, error.status, body)
+        status = self.settings.variants.status_of(error.code, error.status)
+        return self._reply(parameters, status, body)
 
 
 def _action(parameters: Mapping[str, str]) -> Action:

@@ -19,7 +19,8 @@ class Variants:
     """Points on which the vendor's pages disagree, or which changed over the years.
 
     Source: ECS API, RevokeSecurityGroup, LeaveSecurityGroup and ModifySecurityGroupPolicy; ECS
-    user guide, Security group rules.
+    user guide, Security group rules and Advanced security groups. `enterprise_egress`: whether a
+    new enterprise group has a rule that lets everything out, as the console makes it.
     """
 
     revoke_of_missing_rule: str = "success"
@@ -27,6 +28,19 @@ class Variants:
     classic_network_offered: bool = True
     inner_access: str = "beats_rules"
     group_peers_cover_ipv6: bool = True
+    enterprise_egress: str = "closed"
+    unknown_key_status: int = 404
+    join_limit_status: int = 403
+
+    def status_of(self, code: str, status: int) -> int:
+        """Return the HTTP status of a refusal, where the pages name two."""
+        match code, status:
+            case "InvalidAccessKeyId.NotFound", 404:
+                return self.unknown_key_status
+            case "InstanceSecurityGroupLimitExceeded", 403:
+                return self.join_limit_status
+            case _:
+                return status
 
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
@@ -35,6 +49,9 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "classic_network_offered": (True, False),
     "inner_access": ("beats_rules", "yields_to_rules"),
     "group_peers_cover_ipv6": (True, False),
+    "enterprise_egress": ("closed", "open"),
+    "unknown_key_status": (404, 400),
+    "join_limit_status": (403, 400),
 }
 
 _THROTTLING_CODES = ("Throttling.User", "Throttling", "Throttling.Api")

@@ -18,7 +18,7 @@ from app.simulator.errors import (
 )
 from app.simulator.parameters import Parameters
 from app.simulator.state.quotas import Quotas
-from app.simulator.state.resources import Group
+from app.simulator.state.resources import Group, Rule
 from app.simulator.state.store import Store
 
 _GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -74,7 +74,27 @@ def create_security_group(request: Request) -> Body:
         created_at=request.timestamp(),
     )
     store.add_group(group)
+    if group.is_enterprise and request.settings.variants.enterprise_egress == "open":
+        store.add_rule(group, _way_out(request))
     return {"SecurityGroupId": group.group_id}
+
+
+def _way_out(request: Request) -> Rule:
+    """Return the rule that lets everything out.
+
+    Source: ECS user guide, Advanced security groups.
+    """
+    return Rule(
+        rule_id="",
+        direction="egress",
+        policy="accept",
+        priority=1,
+        protocol="all",
+        port_range="-1/-1",
+        nic_type="intranet",
+        dest_cidr="0.0.0.0/0",
+        created_at=request.timestamp(),
+    )
 
 
 def _name(request: Request) -> str:
