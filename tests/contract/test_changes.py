@@ -14,6 +14,7 @@ from app.domain.changes import (
     inverse,
 )
 from app.domain.errors import (
+    CloudBusyError,
     CloudNotFoundError,
     CloudRefusedError,
     EmptyChangeError,
@@ -247,7 +248,7 @@ def test_deleting_twice_counts_as_done(ecs: Ecs) -> None:
 
 
 def test_a_group_that_is_used_is_not_deleted(ecs: Ecs) -> None:
-    with pytest.raises(CloudRefusedError) as caught:
+    with pytest.raises(CloudBusyError) as caught:
         ecs.perform(DeleteGroup(HERE, "sg-2"), token="t-1")
     assert caught.value.facts["cloud_code"] == "DependencyViolation"
 

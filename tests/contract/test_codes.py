@@ -8,6 +8,7 @@ from app.adapters.ecs.calls import kind_of_change, kind_of_read
 from app.adapters.ecs.codes import MEANING, BaseIdentityError, is_transient, kind_of
 from app.adapters.ecs.transport import RefusedError
 from app.domain.errors import (
+    CloudBusyError,
     CloudError,
     CloudManagedError,
     CloudNotFoundError,
@@ -73,7 +74,7 @@ CASES: list[tuple[str, int, type[CloudError], type[CloudError]]] = [
     ("IncorrectInstanceStatus", 403, CloudRefusedError, CloudRefusedError),
     ("InstanceLockedForSecurity", 403, CloudRefusedError, CloudRefusedError),
     ("InstanceLastSecurityGroup", 403, CloudRefusedError, CloudRefusedError),
-    ("DependencyViolation", 403, CloudRefusedError, CloudRefusedError),
+    ("DependencyViolation", 403, CloudBusyError, CloudBusyError),
     ("IdempotentParameterMismatch", 400, CloudRefusedError, CloudRefusedError),
     ("InvalidParamter.Conflict", 403, CloudRefusedError, CloudRefusedError),
     ("InvalidSecurityGroupDiscription.Malformed", 400, CloudRefusedError, CloudRefusedError),
