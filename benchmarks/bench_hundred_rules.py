@@ -10,8 +10,8 @@ from collections import Counter
 
 from app.adapters.ecs.clouds import SdkClouds
 from app.bootstrap import Service, SystemClock, build
-from app.domain.changes import Authorize, NewRule
 from app.domain.addresses import Block
+from app.domain.changes import Authorize, NewRule
 from app.domain.groups import Place
 from app.domain.rules import Direction, PortRange, Protocol, Rule
 from app.ports.ecs import AccountAccess
@@ -88,9 +88,14 @@ def one_at_a_time(group_id: str) -> tuple[float, int]:
         began = time.perf_counter()
         for each in range(1, RULES + 1):
             rule = Rule(
-                Direction.INGRESS, Protocol.TCP, PortRange(5432, 5432), Block.parse(f"10.200.0.{each}/32")
+                Direction.INGRESS,
+                Protocol.TCP,
+                PortRange(5432, 5432),
+                Block.parse(f"10.200.0.{each}/32"),
             )
-            change = Authorize(Place(ACCOUNT, REGION), group_id, Direction.INGRESS, (NewRule(rule),))
+            change = Authorize(
+                Place(ACCOUNT, REGION), group_id, Direction.INGRESS, (NewRule(rule),)
+            )
             cloud.groups([group_id])
             cloud.perform(change, token=f"bench:{each}")
             cloud.groups([group_id])
