@@ -8,6 +8,8 @@ import tempfile
 import time
 from collections import Counter
 
+import httpx
+
 from app.adapters.ecs.clouds import SdkClouds
 from app.bootstrap import Service, SystemClock, build
 from app.domain.addresses import Block
@@ -133,8 +135,6 @@ def journal_length(simulator: Running) -> int:
 
 
 def control(simulator: Running, verb: str, path: str, body: object = None) -> dict:
-    import httpx
-
     answer = httpx.request(verb, f"{simulator.url}/_simulator/{path}", json=body, trust_env=False)
     answer.raise_for_status()
     return answer.json() if answer.content else {}
