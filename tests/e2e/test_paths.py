@@ -123,8 +123,12 @@ def test_a_drop_in_another_group_of_the_target_is_named(
 
 @pytest.mark.parametrize("method", ["shared_group", "dedicated_group"])
 @pytest.mark.parametrize("egress", [False, True])
-def test_inner_access_beats_every_drop(api: Api, cloud: Cloud, method: str, egress: bool) -> None:
-    works(api, cloud, dropped(1, egress=egress), connect_request(method, ["i-a"], ["i-b"]))
+def test_inner_access_beats_every_drop_on_demand(
+    api: Api, cloud: Cloud, method: str, egress: bool
+) -> None:
+    estate = dropped(1, egress=egress)
+    refused_for(api, cloud, estate, connect_request(method, ["i-a"], ["i-b"]), "sgr-drop")
+    works(api, cloud, estate, connect_request(method, ["i-a"], ["i-b"], override_drops=True))
 
 
 @pytest.mark.parametrize("both", [False, True])

@@ -60,13 +60,15 @@ def test_a_call_that_takes_effect_late_doubles_nothing(
     assert cloud.estate() == start
 
 
-@pytest.mark.xfail(
+UNDER_WAY = pytest.mark.xfail(
     strict=True,
     reason="after the settle window an unanswered call counts as absent, even where the cloud's "
-    "last word is that it is under way: rolled_back is said, and then a rule or group appears",
+    "last word is that it is under way: rolled_back is said, and then the rule appears",
 )
+
+
 @pytest.mark.parametrize(
-    ("action", "request_"), [each for each in REQUESTS if each[0] != "JoinSecurityGroup"]
+    ("action", "request_"), [pytest.param(*REQUESTS[0], marks=UNDER_WAY), REQUESTS[2]]
 )
 def test_a_call_that_is_still_under_way_is_not_taken_for_undone(
     api: Api, cloud: Cloud, action: str, request_: Document
@@ -79,4 +81,9 @@ def test_a_call_that_is_still_under_way_is_not_taken_for_undone(
     operation = api.operation(operation)
     seen = cloud.estate()
     cloud.clear_faults()
+    until(lambda: is_judged(cloud.changes(action)[0]), "the held call never goes on")
     assert operation["status"] == "needs_attention" or cloud.estate() == seen
+
+
+def is_judged(call: Document) -> bool:
+    return bool(call["applied"]) or call["code"] is not None
