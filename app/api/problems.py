@@ -72,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "method_not_possible": Kind(422, "Use one of `possible_methods`, or remove the `obstacles`."),
     "quota_insufficient": Kind(422, "Make room in what `quotas` names, or use another method."),
     "not_reachable_after_change": Kind(422, "Read `detail`: something else blocks the flow."),
+    "needs_attention": Kind(500, "Carry out `remedy`, or disconnect, which looks for it again."),
     "backup_corrupt": Kind(422, "Do not use the backup; find out who changed the database."),
     "internal_error": Kind(500, "Report the `request_id`; the log of the service has the rest."),
     "cloud_refused": Kind(502, "Read `cloud_code`: the role may lack a permission."),

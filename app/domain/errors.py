@@ -217,6 +217,10 @@ class OutcomeUnknownError(CloudError):
     code, title = "outcome_unknown", "It is not known whether the cloud made the change"
 
 
+class StillProcessingError(OutcomeUnknownError):
+    """An earlier call with the same token has not ended yet: it may still take effect."""
+
+
 class AccountUnreachableError(AppError):
     """The role of a registered account cannot be assumed; `facts`: `account_id`."""
 
@@ -229,6 +233,12 @@ class NotReachableAfterChangeError(AppError):
 
 class ChangeNotObservedError(AppError):
     code, title = "change_not_observed", "A change was not seen within the settle window"
+
+
+class NeedsAttentionError(AppError):
+    """`facts`: `remaining`, `remedy` and `unconfirmed`, each a list of objects."""
+
+    code, title = "needs_attention", "The operation could neither be finished nor taken back"
 
 
 class BackupCorruptError(AppError):

@@ -22,6 +22,7 @@ from app.domain.errors import (
     CloudThrottledError,
     CloudUnavailableError,
     OutcomeUnknownError,
+    StillProcessingError,
     StorageUnavailableError,
 )
 from app.domain.observation import mark
@@ -180,7 +181,7 @@ class ChangesService:
         """One durable step: note the intent, make the call, note what came of it."""
         token = course.token(number)
         step, earlier = self._begin(course, number, change, token)
-        maybe_done = earlier is not None and earlier.outcome in {None, "unknown"}
+        maybe_done = earlier is not None and earlier.outcome in {None, "unknown", "processing"}
         try:
             performed = self._call(change, token, look_first=maybe_done)
         except StorageUnavailableError:
@@ -190,6 +191,8 @@ class ChangesService:
         except (CloudThrottledError, CloudUnavailableError) as error:
             outcome = "unknown" if maybe_done else "later"
             return self._end(course, step, token, outcome, error) | {"outcome": "later"}
+        except StillProcessingError as error:
+            return self._end(course, step, token, "processing", error) | {"outcome": "unknown"}
         except OutcomeUnknownError as error:
             return self._end(course, step, token, "unknown", error)
         except AppError as error:

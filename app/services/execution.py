@@ -17,6 +17,7 @@ from app.domain.documents import Document, change_document, effect_document, rea
 from app.domain.errors import (
     AppError,
     ChangeNotObservedError,
+    NeedsAttentionError,
     PlanStaleError,
     StorageUnavailableError,
     TargetBusyError,
@@ -409,14 +410,7 @@ class Execution:
         What cannot be read is `unconfirmed`: calls that were made and may have taken effect.
         """
         operation, _ = self._accepted(course.operation_id)
-        problem: Document = {
-            "code": "needs_attention",
-            "title": "The operation could neither be finished nor taken back",
-            "detail": failed["detail"] if failed else "the way back was not seen to take effect",
-            "remaining": [],
-            "remedy": [],
-            "unconfirmed": [],
-        }
+        effects: Sequence[Effect] = ()
         try:
             world = self._verification.read(course, created)
             effects = self._ledger.effects(course.operation_id, world)
@@ -425,12 +419,14 @@ class Execution:
             raise
         except AppError:
             sent = self._ledger.sent(course.operation_id)
-        else:
-            self._ledger.enter(operation, effects)
-            problem["remaining"] = [effect_document(effect) for effect in effects]
-            problem["remedy"] = [change_document(change) for change in way_back(effects)]
-        problem["unconfirmed"] = [change_document(each) for each in sent]
-        self._endings.need_attention(course.operation_id, problem)
+        self._ledger.enter(operation, effects)
+        problem = NeedsAttentionError(
+            failed["detail"] if failed else "the way back was not seen to take effect",
+            remaining=[effect_document(effect) for effect in effects],
+            remedy=[change_document(change) for change in way_back(effects)],
+            unconfirmed=[change_document(each) for each in sent],
+        )
+        self._endings.need_attention(course.operation_id, problem_document(problem))
 
 
 def _forward(operation: Operation, kept: KeptPlan) -> Course:

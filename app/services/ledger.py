@@ -19,7 +19,7 @@ from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
 
-MAYBE_DONE = frozenset({"done", "unknown", None})
+MAYBE_DONE = frozenset({"done", "unknown", "processing", None})
 """Outcomes of intents after which the cloud may hold what we sent."""
 
 
@@ -60,7 +60,8 @@ class LedgerService:
         open_ = (
             change
             for outcome, change in changes
-            if outcome == "done" or (isinstance(change, CreateGroup) and outcome in MAYBE_DONE)
+            if outcome in {"done", "processing"}
+            or (isinstance(change, CreateGroup) and outcome in MAYBE_DONE)
         )
         return tuple(missing(world, open_))
 

@@ -335,10 +335,6 @@ def test_a_way_back_that_is_delayed_is_gone_to_its_end(api: Api, cloud: Cloud) -
     assert cloud.estate() == start
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="app/api/problems.py has no kind for needs_attention: internal_error is told",
-)
 def test_a_call_for_attention_is_told_by_its_name(api: Api, cloud: Cloud) -> None:
     cloud.put(place())
     no = {"code": "Forbidden.RAM", "status": 403}

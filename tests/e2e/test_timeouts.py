@@ -60,16 +60,7 @@ def test_a_call_that_takes_effect_late_doubles_nothing(
     assert cloud.estate() == start
 
 
-UNDER_WAY = pytest.mark.xfail(
-    strict=True,
-    reason="after the settle window an unanswered call counts as absent, even where the cloud's "
-    "last word is that it is under way: rolled_back is said, and then the rule appears",
-)
-
-
-@pytest.mark.parametrize(
-    ("action", "request_"), [pytest.param(*REQUESTS[0], marks=UNDER_WAY), REQUESTS[2]]
-)
+@pytest.mark.parametrize(("action", "request_"), [REQUESTS[0], REQUESTS[2]])
 def test_a_call_that_is_still_under_way_is_not_taken_for_undone(
     api: Api, cloud: Cloud, action: str, request_: Document
 ) -> None:

