@@ -14,10 +14,11 @@ from app.adapters.ecs.clouds import SdkClouds
 from app.bootstrap import Service, SystemClock, build
 from app.domain.addresses import Block
 from app.domain.changes import Authorize, NewRule
+from app.domain.documents import Document
 from app.domain.groups import Place
 from app.domain.rules import Direction, PortRange, Protocol, Rule
 from app.ports.ecs import AccountAccess
-from app.settings import DEMO_KEY_ID, DEMO_KEY_SECRET, Settings
+from app.settings import DEMO_KEY_ID, DEMO_KEY_SECRET, Cloud, Settings
 from app.simulator.demo import demo_estate
 from app.simulator.server import Running, running
 
@@ -109,7 +110,7 @@ def one_at_a_time(group_id: str) -> tuple[float, int]:
 
 def started(simulator: Running, folder: str) -> Service:
     settings = Settings(
-        cloud="simulator",
+        cloud=Cloud.SIMULATOR,
         ecs_endpoint=simulator.url,
         sts_endpoint=simulator.url,
         database_url=f"sqlite:///{folder}/bench.sqlite3",
@@ -126,18 +127,20 @@ def slow_down(simulator: Running) -> None:
     control(simulator, "PUT", "settings", {"round_trip_seconds": ROUND_TRIP_SECONDS})
 
 
-def journal(simulator: Running) -> list[dict]:
-    return control(simulator, "GET", "calls")["items"]
+def journal(simulator: Running) -> list[Document]:
+    items: list[Document] = control(simulator, "GET", "calls")["items"]
+    return items
 
 
 def journal_length(simulator: Running) -> int:
     return len(journal(simulator))
 
 
-def control(simulator: Running, verb: str, path: str, body: object = None) -> dict:
+def control(simulator: Running, verb: str, path: str, body: object = None) -> Document:
     answer = httpx.request(verb, f"{simulator.url}/_simulator/{path}", json=body, trust_env=False)
     answer.raise_for_status()
-    return answer.json() if answer.content else {}
+    found: Document = answer.json() if answer.content else {}
+    return found
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from app.simulator.dispatcher import Dispatcher
-from app.simulator.server import Application, _listen, _server
+from app.simulator.server import Application, Send, _listen, _server
 from app.simulator.wire import sign, string_to_sign
 
 ACCOUNT, KEY, SECRET, REGION = "1000000000000001", "bench-key", "bench-secret", "cn-hangzhou"
@@ -127,7 +127,7 @@ class Bare:
         headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
         self._start = {"type": "http.response.start", "status": 200, "headers": headers}
 
-    async def __call__(self, _scope: object, _receive: object, send: object) -> None:
+    async def __call__(self, _scope: object, _receive: object, send: Send) -> None:
         await send(self._start)
         await send({"type": "http.response.body", "body": self._body})
 

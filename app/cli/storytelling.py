@@ -189,7 +189,7 @@ class Story:
             f"API key: [bold]{escape(key)}[/]\nCtrl-C stops the service and the simulator."
         )
 
-    def _control(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401
+    def _control(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         url = f"{self._cloud}/_simulator/{path}"
         answer = httpx.request(verb, url, json=body, timeout=60, trust_env=False)
         answer.raise_for_status()

@@ -73,7 +73,7 @@ def start_postgresql(*, fsync: bool = False) -> PostgreSql:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=lambda: libc.prctl(DIE_WITH_PARENT, signal.SIGINT),  # noqa: PLW1509
+            preexec_fn=lambda: libc.prctl(DIE_WITH_PARENT, signal.SIGINT),  # noqa: PLW1509 - the only thread then
             user=_user(),
             group=_user(),
         )

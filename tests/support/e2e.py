@@ -250,7 +250,7 @@ class Api:
         for status in ("active", "needs_attention"):
             for each in self.get(f"/connections?status={status}&limit=100")["items"]:
                 operation = self._good(self.ask("DELETE", f"/connections/{each['id']}"), 202)
-                until(lambda one=operation: self.operation(one)["done"], "it never ends")  # type: ignore[misc]
+                until(lambda one=operation: self.operation(one)["done"], "it never ends")  # type: ignore[misc]  # bound early
 
     def _good(self, answer: httpx.Response, status: int) -> Document:
         assert answer.status_code == status, answer.text
