@@ -17,6 +17,7 @@ from app.domain.errors import (
     CloudThrottledError,
     CloudUnavailableError,
     OutcomeUnknownError,
+    StillProcessingError,
 )
 
 CASES: list[tuple[str, int, type[CloudError], type[CloudError]]] = [
@@ -32,8 +33,8 @@ CASES: list[tuple[str, int, type[CloudError], type[CloudError]]] = [
     ("RequestTimeout", 504, CloudUnavailableError, OutcomeUnknownError),
     ("InvalidGressFlow.Malformed", 500, CloudUnavailableError, OutcomeUnknownError),
     ("NobodyKnows", 502, CloudUnavailableError, OutcomeUnknownError),
-    ("IdempotentProcessing", 403, CloudUnavailableError, OutcomeUnknownError),
-    ("LastTokenProcessing", 403, CloudUnavailableError, OutcomeUnknownError),
+    ("IdempotentProcessing", 403, CloudUnavailableError, StillProcessingError),
+    ("LastTokenProcessing", 403, CloudUnavailableError, StillProcessingError),
     ("OperationConflict", 409, CloudUnavailableError, OutcomeUnknownError),
     ("InvalidSecurityGroupId.NotFound", 404, CloudNotFoundError, CloudNotFoundError),
     ("InvalidSecurityGroupId.Malformed", 400, CloudNotFoundError, CloudNotFoundError),

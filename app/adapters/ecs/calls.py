@@ -133,7 +133,7 @@ class Calls:
 def kind_of_read(refusal: RefusedError) -> type[CloudError]:
     """A read has no outcome to be unsure of: what it cannot say now, it can say later."""
     kind = kind_of(refusal.code)
-    if kind is OutcomeUnknownError or (refusal.status >= 500 and kind is not CloudThrottledError):
+    if issubclass(kind, OutcomeUnknownError) or (refusal.status >= 500 and kind is not CloudThrottledError):
         return CloudUnavailableError
     return kind
 
