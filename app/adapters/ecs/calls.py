@@ -133,7 +133,8 @@ class Calls:
 def kind_of_read(refusal: RefusedError) -> type[CloudError]:
     """A read has no outcome to be unsure of: what it cannot say now, it can say later."""
     kind = kind_of(refusal.code)
-    if issubclass(kind, OutcomeUnknownError) or (refusal.status >= 500 and kind is not CloudThrottledError):
+    failed = refusal.status >= 500 and kind is not CloudThrottledError
+    if failed or issubclass(kind, OutcomeUnknownError):
         return CloudUnavailableError
     return kind
 
