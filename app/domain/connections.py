@@ -24,7 +24,7 @@ class Connection:
     """A connection: `request` is the connect request as it was sent.
 
     `adopted` lists rules and memberships that it rests on and that are not ours: they are
-    never removed. `plan_fingerprint` is set when only the world of that plan may be changed.
+    never removed.
     """
 
     connection_id: str

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from app.domain.flows import DecidingRule, Flow, SideOutcome
 from app.domain.groups import Group, GroupKind, Instance, Place
-from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent
+from app.domain.intents import GroupSide, InstanceSide, Intent
 from app.domain.plan import (
     AskedFlow,
     Limits,
@@ -168,11 +168,6 @@ def member_limit(group: Group, limits: Limits) -> int:
     if group.vpc_id is None:
         return limits.members_per_classic_group
     return limits.members_per_vpc_group
-
-
-def is_by_hand(intent: Intent) -> bool:
-    """Whether the source was entered by hand, so that nothing is changed on its side."""
-    return isinstance(intent.source, AddressSide | GroupSide)
 
 
 OVERRIDE = "set override_drops to open the flow all the same"

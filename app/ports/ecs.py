@@ -29,14 +29,6 @@ class AccountAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMembers:
-    """A group and who is in it, all pages."""
-
-    group_id: str
-    instances: tuple[Instance, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class GroupSummary:
     """A group as a listing shows it: without rules and inner access policy."""
 

@@ -35,7 +35,7 @@ class KeptPlan:
     """A plan as it was answered (`document`), and what is needed to make it anew.
 
     `request` is the body of the request that asked for it. `fingerprint` is of the world it
-    was made for, `scope` what was read for it.
+    was made for, which `world` spells.
     """
 
     plan_id: str

@@ -31,6 +31,7 @@ from app.adapters.ecs.codes import ALREADY_MEMBER, GROUP_IS_GONE, NOT_A_MEMBER
 from app.adapters.ecs.permissions import permission
 from app.adapters.ecs.transport import Reply, SdkRequest, build
 from app.domain.changes import (
+    RULES_A_CALL,
     Authorize,
     Change,
     CreateGroup,
@@ -45,7 +46,6 @@ from app.domain.rules import Direction, Policy
 from app.ports.ecs import Performed
 
 LONGEST_TOKEN = 64
-RULES_A_CALL = 100
 AUTHORIZE = {
     Direction.INGRESS: AuthorizeSecurityGroupRequest,
     Direction.EGRESS: AuthorizeSecurityGroupEgressRequest,
