@@ -59,7 +59,7 @@ def read_peer(document: Mapping[str, str]) -> Peer:
 
 
 def rule_document(rule: Rule) -> Document:
-    """Spell a rule by its meaning; `own_cidr` and `source_port_range` only where they narrow."""
+    """Spell a rule by its meaning; what narrows, and a port list, only where it is there."""
     document: Document = {
         "direction": rule.direction.value,
         "policy": rule.policy.value,
@@ -73,6 +73,8 @@ def rule_document(rule: Rule) -> Document:
         document["own_cidr"] = str(rule.own)
     if rule.source_ports != ANY_PORT:
         document["source_port_range"] = str(rule.source_ports)
+    if rule.port_list_id is not None:
+        document["port_list_id"] = rule.port_list_id
     return document
 
 
@@ -95,6 +97,7 @@ def read_rule(document: Mapping[str, Any]) -> Rule:
         peer=read_peer(document["peer"]),
         own=None if own is None else Block.read(own),
         source_ports=_read_ports(document.get("source_port_range", "-1/-1")),
+        port_list_id=document.get("port_list_id"),
     )
 
 

@@ -166,7 +166,7 @@ class Rule:
     `peer` is the source of an ingress rule and the destination of an egress rule; `own`
     narrows the group's own side to a block (the 5-tuple field of the other side's name);
     `source_ports` is `ANY_PORT` when the client's port does not matter. `ports` is None
-    when they are kept in a port list that was not read.
+    when they are kept in a port list, `port_list_id`, that was not read.
 
     Source: ECS API, AuthorizeSecurityGroup and AuthorizeSecurityGroupEgress.
     """
@@ -180,6 +180,7 @@ class Rule:
     nic_type: NicType = NicType.INTRANET
     own: Block | None = None
     source_ports: PortRange = ANY_PORT
+    port_list_id: str | None = None
 
     def __post_init__(self) -> None:
         # 110 is read back on default rules of before May 2020, but can never be written.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from app.simulator.errors import ControlError, EstateError
-from app.simulator.state.estate import check_rule_peer
+from app.simulator.state.estate import check_rule_names
 from app.simulator.state.rule_format import parse_rule
 from app.simulator.state.store import Store
 
@@ -43,7 +43,7 @@ def _add_rule(store: Store, group_id: str, described: object) -> None:
         return
     try:
         rule = parse_rule(described, group)
-        check_rule_peer(store, group, rule)
+        check_rule_names(store, group, rule)
     except EstateError:
         return
     if rule.identity() not in group.rule_ids and rule.rule_id not in store.rule_groups:

@@ -172,7 +172,10 @@ def _matches(store: Store, rule: Rule, packet: Packet, source_port: int | None) 
         rule.protocol in ("all", packet.protocol)
         and _FAMILY_OF.get(rule.protocol, "ipv6" if packet.is_ipv6 else "ipv4")
         == ("ipv6" if packet.is_ipv6 else "ipv4")
-        and _covers_port(rule.port_range, packet.destination_port)
+        and any(
+            _covers_port(port_range, packet.destination_port)
+            for port_range in _port_ranges(store, rule)
+        )
         and _covers_port(rule.source_port_range or addresses.ANY_PORT, source_port)
         and _covers_end(
             store,
@@ -191,6 +194,12 @@ def _matches(store: Store, rule: Rule, packet: Packet, source_port: int | None) 
             prefix_list_id=rule.dest_prefix_list_id,
         )
     )
+
+
+def _port_ranges(store: Store, rule: Rule) -> tuple[str, ...]:
+    if rule.port_list_id:
+        return store.port_lists[rule.port_list_id].entries
+    return (rule.port_range,)
 
 
 def _covers_port(port_range: str, port: int | None) -> bool:

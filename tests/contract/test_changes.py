@@ -55,6 +55,8 @@ VPC_RULES = (
     rule(ports="22", peer="pl-1"),
     rule(ports="22", peer="pl-1", direction="egress"),
     rule(ports="22", peer="sg-vpc-peer"),
+    rule(ports=None, port_list_id="prl-1", peer="10.0.0.1/32"),
+    rule(ports=None, port_list_id="prl-1", peer="10.0.0.1/32", direction="egress"),
 )
 PREFIX_LIST = {
     "PrefixListId": "pl-1",
@@ -63,6 +65,13 @@ PREFIX_LIST = {
     "AddressFamily": "IPv4",
     "MaxEntries": 5,
     "Entries": ["10.1.0.0/24"],
+}
+PORT_LIST = {
+    "PortRangeListId": "prl-1",
+    "OwnerId": ACCOUNT,
+    "RegionId": REGION,
+    "MaxEntries": 5,
+    "Entries": ["80/80"],
 }
 ESTATE = estate(
     groups=[
@@ -75,6 +84,7 @@ ESTATE = estate(
     ],
     instances=[instance_entry("i-a", ["sg-2"])],
     prefix_lists=[PREFIX_LIST],
+    port_lists=[PORT_LIST],
 )
 
 

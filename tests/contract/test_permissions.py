@@ -4,7 +4,16 @@ import pytest
 
 from app.adapters.ecs.permissions import UnreadableRuleError, held_rule
 from app.domain.addresses import Block
-from app.domain.rules import GroupPeer, NicType, Peer, Policy, PortRange, PrefixListPeer, Protocol
+from app.domain.rules import (
+    ANY_PORT,
+    GroupPeer,
+    NicType,
+    Peer,
+    Policy,
+    PortRange,
+    PrefixListPeer,
+    Protocol,
+)
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT
 from tests.support.worlds import rule
 
@@ -122,7 +131,19 @@ def test_the_other_side_of_a_rule_is_its_own() -> None:
 def test_a_port_list_counts_only_without_a_range() -> None:
     listed = FIELDS | {"PortRangeListId": "prl-1"}
     assert held_rule(listed, account_id=ACCOUNT).rule.ports == PortRange(22, 22)
-    assert held_rule(listed | {"PortRange": ""}, account_id=ACCOUNT).rule.ports is None
+    found = held_rule(listed | {"PortRange": ""}, account_id=ACCOUNT).rule
+    assert (found.ports, found.port_list_id) == (None, "prl-1")
+
+
+def test_ports_that_nothing_says_are_unknown_where_the_protocol_has_any() -> None:
+    assert held_rule(FIELDS | {"PortRange": ""}, account_id=ACCOUNT).rule.ports is None
+    ping = FIELDS | {"PortRange": "", "IpProtocol": "ICMP"}
+    assert held_rule(ping, account_id=ACCOUNT).rule.ports == ANY_PORT
+
+
+def test_two_port_lists_make_two_rules() -> None:
+    one, other = (read(PortRange="", PortRangeListId=name) for name in ("prl-1", "prl-2"))
+    assert one != other
 
 
 def test_defaults_are_those_of_the_manual() -> None:

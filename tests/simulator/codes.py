@@ -73,7 +73,8 @@ def world() -> dict[str, Any]:
     ]
     multi = instance("i-v", "") | in_vpc | {"NetworkInterfaces": nics}
     del multi["PrivateIp"], multi["SecurityGroupIds"]
-    return estate(
+    ports = {"PortRangeListId": "prl-1", "OwnerId": ACCOUNT, "RegionId": REGION, "MaxEntries": 2}
+    return {"port_lists": [ports]} | estate(
         accounts=[account(ACCOUNT, Roles=[role]), account(OTHER_ACCOUNT), base],
         vpcs=[
             vpc(),
@@ -947,6 +948,32 @@ def rule_cases(action: str, direction: str, *, is_revoke: bool) -> None:
         **{f"{side}PrefixListId": "pl-4"},
     )
     only_by_fault(action, 404, "NotSupported.GrayFunction", "prefix lists are not offered")
+    listed = {name: text for name, text in cidr.items() if name != "PortRange"} | in_vpc
+    refused(
+        action,
+        400,
+        "InvalidPortRangeListId.NotFound",
+        "the port list is not there",
+        **listed,
+        PortRangeListId="prl-no",
+    )
+    refused(
+        action,
+        400,
+        "InvalidParam.ProtocolNotSupportPortRangeList",
+        "a port list, and neither tcp nor udp",
+        **listed | {"IpProtocol": "icmp"},
+        PortRangeListId="prl-1",
+    )
+    refused(
+        action,
+        400,
+        "NotSupported.ClassicNetworkPortRangeList",
+        "a port list, and the group is classic",
+        mark="R",
+        **listed | {"SecurityGroupId": "sg-extra"},
+        PortRangeListId="prl-1",
+    )
     refused(
         action,
         403,
@@ -1100,6 +1127,14 @@ for action, own, other in (
         **own | {"SecurityGroupRuleId": "sgr-no"},
     )
     refused(action, 400, other, "PortRange is none", **own, PortRange="0/1")
+    refused(
+        action,
+        400,
+        "InvalidOperation.ModifyPortRangeType",
+        "from a range to a port list, or back",
+        **own,
+        PortRangeListId="prl-1",
+    )
     refused(action, 404, *NO_GROUP, **own | {"SecurityGroupId": "sg-no"})
     refused(
         action,

@@ -15,8 +15,6 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 PARTIAL: Mapping[str, str] = {
     "AssumeRole": "the session policy is checked for its form only; who signs may do everything",
-    "AuthorizeSecurityGroup": "no port lists (`PortRangeListId`)",
-    "AuthorizeSecurityGroupEgress": "no port lists (`PortRangeListId`)",
     "CreatePrefixList": "descriptions of entries are not kept",
     "DescribeAccountAttributes": "`instance-network-type` and `max-security-groups`",
     "DescribeInstanceAttribute": "what an estate does not hold is the same for every instance",
@@ -26,8 +24,6 @@ PARTIAL: Mapping[str, str] = {
     "DescribeSecurityGroups": "no `FuzzyQuery`; `EcsCount` always counts",
     "ModifyInstanceAttribute": "groups and name; other fields are ignored",
     "ModifyNetworkInterfaceAttribute": "groups only; other fields are ignored",
-    "ModifySecurityGroupEgressRule": "no port lists (`PortRangeListId`)",
-    "ModifySecurityGroupRule": "no port lists (`PortRangeListId`)",
     "TagResources": "groups and instances",
 }
 """What is left out of an action; the others are whole."""

@@ -58,6 +58,7 @@ def rule(
     nic_type: str = "intranet",
     own: str | None = None,
     source_ports: str = "",
+    port_list_id: str | None = None,
 ) -> HeldRule:
     meaning = Rule(
         Direction(direction),
@@ -69,6 +70,7 @@ def rule(
         NicType(nic_type),
         None if own is None else Block.read(own),
         ports_of(source_ports) or ANY_PORT,
+        None if ports_of(ports) else port_list_id,
     )
     return HeldRule(rule_id, meaning)
 

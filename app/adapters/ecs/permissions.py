@@ -60,21 +60,19 @@ def permission(new: NewRule, *, account_id: str) -> Permission:
     """Spell a rule for a group of `account_id`; the NIC type is always among the fields.
 
     Raises:
-        InvalidPortError: the ports are kept in a list that was not read.
+        InvalidPortError: the ports are in no range and in no list.
         InvalidProtocolError: the protocol was read as a number that has no name here.
     """
     rule = new.rule
-    if rule.ports is None:
-        raise InvalidPortError("a rule whose ports are kept in a port list cannot be written")
     if rule.protocol is Protocol.OTHER:
         raise InvalidProtocolError("a rule for a protocol without a name cannot be written")
     fields = {
         "Policy": rule.policy.value,
         "Priority": str(rule.priority),
         "IpProtocol": rule.protocol.value,
-        "PortRange": str(rule.ports),
         "NicType": rule.nic_type.value,
     }
+    fields |= _port_fields(rule)
     peer_side, own_side = SIDES[rule.direction]
     fields |= _peer_fields(peer_side, rule.peer, account_id)
     if rule.own is not None:
@@ -84,6 +82,15 @@ def permission(new: NewRule, *, account_id: str) -> Permission:
     if new.description:
         fields["Description"] = new.description
     return fields
+
+
+def _port_fields(rule: Rule) -> Permission:
+    """A range, or the list that holds the ports; sent together, the list would not count."""
+    if rule.ports is not None:
+        return {"PortRange": str(rule.ports)}
+    if rule.port_list_id is None:
+        raise InvalidPortError("a rule whose ports nothing says cannot be written")
+    return {"PortRangeListId": rule.port_list_id}
 
 
 def _peer_fields(side: str, peer: Peer, account_id: str) -> Permission:
@@ -123,25 +130,28 @@ def held_rule(fields: Mapping[str, Any], *, account_id: str) -> HeldRule:
 
 def _rule(fields: Mapping[str, Any], account_id: str) -> Rule:
     direction = Direction(fields["Direction"].lower())
+    protocol = PROTOCOLS.get(fields["IpProtocol"].lower(), Protocol.OTHER)
+    ports = _ports(fields, protocol)
     peer_side, own_side = SIDES[direction]
     return Rule(
         direction=direction,
-        protocol=PROTOCOLS.get(fields["IpProtocol"].lower(), Protocol.OTHER),
-        ports=_ports(fields),
+        protocol=protocol,
+        ports=ports,
         peer=_peer(fields, peer_side, account_id),
         policy=Policy((fields.get("Policy") or "accept").lower()),
         priority=int(fields.get("Priority") or 1),
         nic_type=NicType((fields.get("NicType") or "intranet").lower()),
         own=_block(fields, own_side),
         source_ports=_range(fields.get("SourcePortRange") or "-1/-1"),
+        port_list_id=(fields.get("PortRangeListId") or None) if ports is None else None,
     )
 
 
-def _ports(fields: Mapping[str, Any]) -> PortRange | None:
-    """Return None for a port list, which counts only where no range is given."""
-    if fields.get("PortRangeListId") and not fields.get("PortRange"):
-        return None
-    return _range(fields.get("PortRange") or "-1/-1")
+def _ports(fields: Mapping[str, Any], protocol: Protocol) -> PortRange | None:
+    """Return None where nothing says the ports, or only a list, which a range would beat."""
+    if text := fields.get("PortRange"):
+        return _range(text)
+    return None if fields.get("PortRangeListId") or protocol.has_ports else ANY_PORT
 
 
 def _range(text: str) -> PortRange:

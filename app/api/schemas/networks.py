@@ -52,6 +52,9 @@ class RuleMeaning(Out):
     source_port_range: str | SkipJsonSchema[None] = left_out(
         "The source ports that the rule is limited to; absent: all of them."
     )
+    port_list_id: str | SkipJsonSchema[None] = left_out(
+        "The port list that holds the ports, where `port_range` is null."
+    )
     description: str
 
 

@@ -71,6 +71,16 @@ def _changed(reading: Reading, old: Rule, fields: Mapping[str, str]) -> Rule:
         raise invalid_parameter("The kind of a rule's object cannot be changed.")
     if fields.get("NicType", old.nic_type) != old.nic_type:
         raise invalid_parameter("The NicType of a rule cannot be changed.")
+    if old.port_list_id is None:
+        changes_ports = "PortRangeListId" in fields and "PortRange" not in fields
+    else:
+        changes_ports = "PortRange" in fields
+    if changes_ports:
+        raise ApiError(
+            "InvalidOperation.ModifyPortRangeType",
+            400,
+            "A rule cannot be changed from a range to a port list, or back.",
+        )
     if f"{far}GroupId" in fields:
         present.pop(f"{far}GroupOwnerAccount", None)
     rule = read_permission(reading, {**present, **fields}).rule

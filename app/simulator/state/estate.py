@@ -14,6 +14,7 @@ from app.simulator.state.resources import (
     Group,
     Instance,
     Interface,
+    PortList,
     PrefixList,
     Role,
     Rule,
@@ -26,7 +27,14 @@ Json: TypeAlias = dict[str, object]
 
 STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
-_COLLECTIONS = ("accounts", "vpcs", "prefix_lists", "security_groups", "instances")
+_COLLECTIONS = (
+    "accounts",
+    "vpcs",
+    "prefix_lists",
+    "port_lists",
+    "security_groups",
+    "instances",
+)
 
 
 class Entry:
@@ -129,6 +137,8 @@ def load(estate: object, identifiers: Identifiers) -> Store:
         _load_vpc(store, Entry(item, "VPC"))
     for item in entries["prefix_lists"]:
         _load_prefix_list(store, Entry(item, "prefix list"))
+    for item in entries["port_lists"]:
+        _load_port_list(store, Entry(item, "port list"))
     _load_groups(store, entries["security_groups"])
     instances = [_parse_instance(store, Entry(item, "instance")) for item in entries["instances"]]
     for instance in sorted(instances, key=lambda instance: instance.instance_id):
@@ -221,6 +231,26 @@ def _load_prefix_list(store: Store, entry: Entry) -> None:
     store.prefix_lists[list_id] = prefix_list
 
 
+def _load_port_list(store: Store, entry: Entry) -> None:
+    list_id = _new(entry.name_after("PortRangeListId"), store.port_lists, entry.label)
+    try:
+        ranges = sorted(addresses.ports(text) for text in entry.texts("Entries"))
+    except ValueError as error:
+        raise EstateError(f"{entry.label}: {error}") from error
+    port_list = PortList(
+        list_id,
+        _owner(store, entry),
+        entry.text("RegionId"),
+        entry.number("MaxEntries"),
+        tuple(f"{low}/{high}" for low, high in ranges),
+        entry.optional("PortRangeListName"),
+    )
+    entry.done()
+    if len(ranges) > port_list.max_entries:
+        raise EstateError(f"{entry.label}: has more entries than MaxEntries")
+    store.port_lists[list_id] = port_list
+
+
 # ---- groups and their rules
 
 
@@ -284,18 +314,22 @@ def _load_rules(store: Store, group: Group, items: list[object]) -> None:
             raise EstateError(f"{label}: the id is there twice")
         if rule.identity() in group.rule_ids:
             raise EstateError(f"{label}: is the same as {group.rule_ids[rule.identity()]}")
-        check_rule_peer(store, group, rule)
+        check_rule_names(store, group, rule)
         store.add_rule(group, rule)
 
 
-def check_rule_peer(store: Store, group: Group, rule: Rule) -> None:
-    """Raise EstateError if the rule names a group or a prefix list that cannot be its peer.
+def check_rule_names(store: Store, group: Group, rule: Rule) -> None:
+    """Raise EstateError if the rule names a group or a list that it cannot name.
 
     A group of an account that is not in the estate is taken on trust.
     """
     label = f"rule {rule.rule_id or '(new)'} of {group.group_id}"
     if rule.prefix_list_id:
-        _check_prefix_list(store, group, rule, label)
+        prefix_list = store.prefix_lists.get(rule.prefix_list_id)
+        _check_list(prefix_list, group, f"{label}: {rule.prefix_list_id} is no prefix list")
+    if rule.port_list_id:
+        port_list = store.port_lists.get(rule.port_list_id)
+        _check_list(port_list, group, f"{label}: {rule.port_list_id} is no port list")
     if not rule.peer_group_id:
         return
     owner_id = rule.source_group_owner_id or rule.dest_group_owner_id or group.owner_id
@@ -310,11 +344,9 @@ def check_rule_peer(store: Store, group: Group, rule: Rule) -> None:
         raise EstateError(f"{label}: {rule.peer_group_id} is in another VPC")
 
 
-def _check_prefix_list(store: Store, group: Group, rule: Rule, label: str) -> None:
-    prefix_list = store.prefix_lists.get(str(rule.prefix_list_id))
-    place = (group.owner_id, group.region_id)
-    if prefix_list is None or (prefix_list.owner_id, prefix_list.region_id) != place:
-        raise EstateError(f"{label}: {rule.prefix_list_id} is no prefix list of its account there")
+def _check_list(named: PrefixList | PortList | None, group: Group, complaint: str) -> None:
+    if named is None or (named.owner_id, named.region_id) != (group.owner_id, group.region_id):
+        raise EstateError(f"{complaint} of its account there")
 
 
 # ---- instances
@@ -468,6 +500,7 @@ def dump(store: Store) -> Json:
         "prefix_lists": [
             _print_prefix_list(store.prefix_lists[key]) for key in sorted(store.prefix_lists)
         ],
+        **_print_port_lists(store),
         "security_groups": [_print_group(store.groups[key]) for key in sorted(store.groups)],
         "instances": [_print_instance(store.instances[key]) for key in sorted(store.instances)],
     }
@@ -516,6 +549,22 @@ def _print_prefix_list(prefix_list: PrefixList) -> Json:
         "MaxEntries": prefix_list.max_entries,
         "Entries": list(prefix_list.entries),
     }
+
+
+def _print_port_lists(store: Store) -> Json:
+    """Return the port lists; an estate without any does not speak of them."""
+    port_lists = [
+        {
+            "PortRangeListId": port_list.port_list_id,
+            **_present({"PortRangeListName": port_list.name}),
+            "OwnerId": port_list.owner_id,
+            "RegionId": port_list.region_id,
+            "MaxEntries": port_list.max_entries,
+            "Entries": list(port_list.entries),
+        }
+        for _, port_list in sorted(store.port_lists.items())
+    ]
+    return {"port_lists": port_lists} if port_lists else {}
 
 
 def _print_group(group: Group) -> Json:

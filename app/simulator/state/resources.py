@@ -58,11 +58,24 @@ class PrefixList:
     created_at: str = CREATED_BEFORE
 
 
+@dataclass(slots=True)
+class PortList:
+    """A list of port ranges; a rule that names it costs `max_entries` rules of the quota."""
+
+    port_list_id: str
+    owner_id: str
+    region_id: str
+    max_entries: int
+    entries: tuple[str, ...]
+    name: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule in canonical form; absent fields are None, a foreign peer carries its owner.
 
-    `port_range` is `-1/-1` where the protocol has no ports; `source_port_range` None is any.
+    `port_range` is `-1/-1` where the protocol has no ports, and "" where a port list holds them;
+    `source_port_range` None is any.
     """
 
     rule_id: str
@@ -83,6 +96,7 @@ class Rule:
     dest_group_owner_id: str | None = None
     source_prefix_list_id: str | None = None
     dest_prefix_list_id: str | None = None
+    port_list_id: str | None = None
     description: str | None = None
     created_at: str = CREATED_BEFORE
 
@@ -115,6 +129,7 @@ class Rule:
             self.dest_group_owner_id,
             self.source_prefix_list_id,
             self.dest_prefix_list_id,
+            self.port_list_id,
         )
 
     def identity(self) -> Hashable:

@@ -27,6 +27,7 @@ _FIELDS = {
     "DestGroupOwnerId": "dest_group_owner_id",
     "SourcePrefixListId": "source_prefix_list_id",
     "DestPrefixListId": "dest_prefix_list_id",
+    "PortRangeListId": "port_list_id",
     "Description": "description",
 }
 HIGHEST_PRIORITY_READ = 110
@@ -38,14 +39,14 @@ def print_rule(rule: Rule) -> dict[str, object]:
     return {
         spelling: value
         for spelling, name in _FIELDS.items()
-        if (value := getattr(rule, name)) is not None
+        if (value := getattr(rule, name)) not in (None, "")
     }
 
 
 def parse_rule(entry: object, group: Group) -> Rule:
     """Return the rule that an estate describes; EstateError says what contradicts what.
 
-    Whether its peer exists is for the caller to check. Without an id it has the id "".
+    Whether its peer and its lists exist is for the caller to check. Without an id it has the id "".
     """
     try:
         return _parse(_texts(entry), group)
@@ -71,13 +72,15 @@ def _texts(entry: object) -> dict[str, str]:
 def _parse(texts: Mapping[str, str], group: Group) -> Rule:
     protocol = _one_of(texts, "IpProtocol", PROTOCOLS, None)
     direction = _one_of(texts, "Direction", ("ingress", "egress"), None)
+    port_range, port_list_id = _ports(texts, protocol, group)
     rule = Rule(
         rule_id=texts.get("SecurityGroupRuleId", ""),
         direction=direction,
         policy=_one_of(texts, "Policy", ("accept", "drop"), "accept"),
         priority=_priority(texts.get("Priority", "1")),
         protocol=protocol,
-        port_range=_port_range(protocol, texts.get("PortRange")),
+        port_range=port_range,
+        port_list_id=port_list_id,
         nic_type=_nic_type(texts, group),
         source_port_range=_source_ports(protocol, texts.get("SourcePortRange")),
         source_cidr=_block(texts, "SourceCidrIp", addresses.ipv4_block),
@@ -111,6 +114,18 @@ def _priority(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= HIGHEST_PRIORITY_READ:
         raise ValueError(f"Priority {text!r} is not within 1 and {HIGHEST_PRIORITY_READ}")
     return int(text)
+
+
+def _ports(texts: Mapping[str, str], protocol: str, group: Group) -> tuple[str, str | None]:
+    """Return a range, or the list that counts only where no range is given."""
+    port_list_id = texts.get("PortRangeListId")
+    if port_list_id is None or "PortRange" in texts:
+        return _port_range(protocol, texts.get("PortRange")), None
+    if protocol not in PORT_PROTOCOLS:
+        raise ValueError(f"names a port list, which does not go with {protocol}")
+    if group.vpc_id is None:
+        raise ValueError("names a port list, which a classic group may not")
+    return "", port_list_id
 
 
 def _port_range(protocol: str, text: str | None) -> str:

@@ -15,6 +15,7 @@ from app.simulator.state.resources import (
     Group,
     Instance,
     Interface,
+    PortList,
     PrefixList,
     Rule,
     Vpc,
@@ -44,6 +45,7 @@ class Store:
         self.vpcs: dict[str, Vpc] = {}
         self.vpc_users: dict[str, set[str]] = defaultdict(set)
         self.prefix_lists: dict[str, PrefixList] = {}
+        self.port_lists: dict[str, PortList] = {}
         self.groups: dict[str, Group] = {}
         self.groups_of: dict[tuple[str, str], dict[str, Group]] = defaultdict(dict)
         self.instances: dict[str, Instance] = {}
@@ -170,13 +172,17 @@ class Store:
     # ---- rules
 
     def weight(self, rule: Rule) -> int:
-        """Return what a rule costs of the quota: a prefix list costs its maximum.
+        """Return what a rule costs of the quota: a prefix list or a port list costs its maximum.
 
-        Source: ECS user guide, Prefix lists.
+        One that names both costs their product, as if every pair were a rule.
+        Source: ECS user guide, Prefix lists; ECS API, CreatePortRangeList.
         """
-        if rule.prefix_list_id is None:
-            return 1
-        return self.prefix_lists[rule.prefix_list_id].max_entries
+        weight = 1
+        if rule.prefix_list_id:
+            weight *= self.prefix_lists[rule.prefix_list_id].max_entries
+        if rule.port_list_id:
+            weight *= self.port_lists[rule.port_list_id].max_entries
+        return weight
 
     def add_rule(self, group: Group, rule: Rule) -> Rule:
         """Add a rule, with a new id where it has none; return it as added."""
