@@ -53,10 +53,14 @@ def rules_of(*worlds: World) -> list[Rule]:
 
 @dataclass(frozen=True)
 class Packets:
-    """Packets of a family, each standing for its class among `rules`."""
+    """Packets of a family, each standing for its class among `rules`.
+
+    `has_others` adds one of a protocol without a name, which the simulator does not know.
+    """
 
     family: AddressFamily
     rules: Sequence[Rule]
+    has_others: bool = False
 
     @cached_property
     def all(self) -> tuple[Traffic, ...]:
@@ -66,7 +70,8 @@ class Packets:
             Traffic(protocol, PortRange(port, port), PortRange(source, source))
             for protocol, port, source in product(NUMBERED, ports, sources)
         )
-        return numbered + tuple(Traffic(protocol) for protocol in UNNUMBERED[self.family])
+        rest = UNNUMBERED[self.family] + ((Protocol.OTHER,) if self.has_others else ())
+        return numbered + tuple(Traffic(protocol) for protocol in rest)
 
     @cached_property
     def every(self) -> int:
@@ -198,8 +203,10 @@ def _joined(one: Instance, other: Instance) -> bool:
 # --- what to ask ------------------------------------------------------------------
 
 
-def addresses_at_edges(worlds: Iterable[World], family: AddressFamily) -> list[AddressEnd]:
-    """Return one address of every class of those that no interface has, at its edges."""
+def addresses_at_edges(
+    worlds: Iterable[World], plane: NicType, family: AddressFamily
+) -> list[AddressEnd]:
+    """Return addresses at the edges of every block, but for those that interfaces have there."""
     worlds = list(worlds)
     blocks = {
         block
@@ -210,12 +217,7 @@ def addresses_at_edges(worlds: Iterable[World], family: AddressFamily) -> list[A
     blocks |= {
         block for world in worlds for entries in world.prefix_lists.values() for block in entries
     }
-    taken = {
-        end.block.first
-        for world in worlds
-        for plane in NicType
-        for end in world.ends(plane, family)
-    }
+    taken = {end.block.first for world in worlds for end in world.ends(plane, family)}
     last = (1 << family.bits) - 1
     near = {
         number
@@ -263,7 +265,7 @@ class Questions:
         if (plane, family) not in self._found:
             self._found[plane, family] = (
                 list(self.world.ends(plane, family)),
-                addresses_at_edges([self.world], family),
+                addresses_at_edges([self.world], plane, family),
                 Packets(family, rules_of(self.world)).all,
             )
         return self._found[plane, family]
