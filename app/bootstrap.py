@@ -14,17 +14,21 @@ from app.repositories.store import SqlStore
 from app.services.accounts import AccountsService, Directory
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
+from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
 from app.services.health import HealthService
 from app.services.house import House
+from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.ledger import LedgerService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.resuming import Resuming
 from app.services.verification import VerificationService
+from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.settings import Role, Settings
 from app.workflow.engine import DurableEngine
@@ -133,21 +137,17 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         lifetime=settings.plan_lifetime,
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
-    patience = _patience(settings)
+    endings = EndingsService(store=store, clock=clock)
     engine.register(
-        Execution(
+        _execution(
             store=store,
+            clouds=clouds,
+            worlds=worlds,
             plans=plans,
             backups=backups,
-            changes=ChangesService(store=store, clouds=clouds, clock=clock, patience=patience),
-            verification=VerificationService(
-                store=store, plans=plans, worlds=worlds, backups=backups, ledger=ledger
-            ),
-            endings=EndingsService(store=store, clock=clock),
             ledger=ledger,
-            clock=clock,
-            ids=ids,
-            patience=patience,
+            endings=endings,
+            settings=settings,
         )
     )
     runs_operations = role is not Role.API
@@ -157,6 +157,9 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         plans=plans,
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
         operations=operations,
+        interventions=InterventionsService(
+            store=store, plans=plans, operations=operations, endings=endings, clock=clock, ids=ids
+        ),
         backups=backups,
         reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
         health=HealthService(
@@ -166,6 +169,61 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         ),
     )
     return Service(house, role, settings.database_url, store, engine, clouds, worlds)
+
+
+def _execution(
+    *,
+    store: SqlStore,
+    clouds: SdkClouds,
+    worlds: Worlds,
+    plans: PlansService,
+    backups: BackupsService,
+    ledger: LedgerService,
+    endings: EndingsService,
+    settings: Settings,
+) -> Execution:
+    """Put together what carries operations out."""
+    clock, ids, patience = SystemClock(), RandomIds(), _patience(settings)
+    changes = ChangesService(store=store, clouds=clouds, clock=clock, patience=patience)
+    verification = VerificationService(
+        store=store, plans=plans, worlds=worlds, backups=backups, ledger=ledger
+    )
+    completion = Completion(
+        store=store, verification=verification, endings=endings, clock=clock, patience=patience
+    )
+    way_back = WayBack(
+        store=store,
+        changes=changes,
+        verification=verification,
+        endings=endings,
+        ledger=ledger,
+        clock=clock,
+        ids=ids,
+        patience=patience,
+    )
+    resuming = Resuming(
+        store=store,
+        backups=backups,
+        verification=verification,
+        completion=completion,
+        way_back=way_back,
+        endings=endings,
+        ledger=ledger,
+        clock=clock,
+    )
+    return Execution(
+        store=store,
+        plans=plans,
+        backups=backups,
+        changes=changes,
+        verification=verification,
+        completion=completion,
+        way_back=way_back,
+        resuming=resuming,
+        endings=endings,
+        clock=clock,
+        patience=patience,
+    )
 
 
 def _clouds(settings: Settings, directory: Directory, clock: SystemClock) -> SdkClouds:

@@ -27,6 +27,7 @@ ROUTERS = (
     plans.router,
     connections.router,
     operations.router,
+    operations.streams,
     backups.router,
     service.router,
     docs.router,

@@ -86,6 +86,15 @@ def polled(description: str, example: Any) -> Described:  # noqa: ANN401 - any J
     return described
 
 
+def streamed(description: str, example: str) -> Described:
+    """Describe a stream of events, and that there is none left to stream."""
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {
+        200: {"description": description, "content": content},
+        204: {"description": "Everything was seen before, and nothing can follow."},
+    }
+
+
 def point_to(response: Response, operation: Operation) -> Operation:
     """Say where to follow an operation, and answer it."""
     response.headers["Location"] = f"/v1/operations/{operation.id}"

@@ -11,6 +11,7 @@ from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
 from app.services.house import House
+from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
@@ -45,6 +46,10 @@ async def _operations(house: InHouse) -> OperationsService:
     return house.operations
 
 
+async def _interventions(house: InHouse) -> InterventionsService:
+    return house.interventions
+
+
 async def _backups(house: InHouse) -> BackupsService:
     return house.backups
 
@@ -63,6 +68,7 @@ Inventory = Annotated[InventoryService, Depends(_inventory)]
 Plans = Annotated[PlansService, Depends(_plans)]
 Connections = Annotated[ConnectionsService, Depends(_connections)]
 Operations = Annotated[OperationsService, Depends(_operations)]
+Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Health = Annotated[HealthService, Depends(_health)]

@@ -4,6 +4,7 @@ They speak of the estate that the simulator starts with, so that whoever presses
 the documentation gets an answer that makes sense.
 """
 
+import json
 from typing import Any
 
 Json = dict[str, Any]
@@ -40,7 +41,10 @@ BACKUP_ID = one(_BACKUP, "a backup's id, as its operation names it")
 # --- the service ------------------------------------------------------------------
 
 LIVE = {"status": "ok"}
-READY = {"status": "ok", "checks": {"database": True, "engine": True, "cloud": True}}
+READY = {
+    "status": "ok",
+    "checks": {"serving": True, "database": True, "engine": True, "cloud": True},
+}
 VERSION = {"version": "0.1.0"}
 
 # --- accounts ---------------------------------------------------------------------
@@ -484,6 +488,9 @@ OPERATION: Json = {
     "backup_ids": [],
     "result": None,
     "error": None,
+    "rollback_asked_at": None,
+    "settles": None,
+    "settled_by": None,
     "created_at": "2026-01-05T08:03:00Z",
     "started_at": None,
     "finished_at": None,
@@ -528,11 +535,48 @@ FINISHED: Json = OPERATION | {
             }
         ],
         "adopted": [],
+        "foreign_changes": [],
         "warnings": [],
     },
     "started_at": "2026-01-05T08:03:00Z",
     "finished_at": "2026-01-05T08:03:05Z",
 }
+CANCELLED: Json = OPERATION | {
+    "status": "cancelled",
+    "done": True,
+    "progress": 100,
+    "error": {
+        "type": "/problems/cancelled",
+        "title": "Somebody cancelled the operation",
+        "status": 409,
+        "code": "cancelled",
+        "detail": "somebody cancelled the operation",
+    },
+    "finished_at": "2026-01-05T08:03:01Z",
+}
+TURNING_BACK: Json = OPERATION | {
+    "status": "running",
+    "progress": 60,
+    "steps": FINISHED["steps"][:3],
+    "backup_ids": [_BACKUP],
+    "rollback_asked_at": "2026-01-05T08:03:04Z",
+    "started_at": "2026-01-05T08:03:00Z",
+}
+RESUMING: Json = OPERATION | {"id": _LATER, "settles": _OPERATION}
+
+
+def _event(number: int, status: str, progress: int) -> str:
+    data = {
+        "operation_id": _OPERATION,
+        "kind": "status",
+        "status": status,
+        "done": progress == 100,
+        "progress": progress,
+    }
+    return f"id: {number}\nevent: status\ndata: {json.dumps(data)}\n\n"
+
+
+EVENTS = _event(41, "running", 0) + ": still here\n\n" + _event(47, "succeeded", 100)
 OPERATION_PAGE: Json = {"items": [FINISHED], "next_cursor": None}
 
 # --- connections ------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import email.message
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import params
 from fastapi.dependencies.utils import get_flat_params
@@ -21,6 +21,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class StrictRoute(APIRoute):
     """A route that knows all of its query parameters and reads its body strictly."""
 
+    media_type: ClassVar[str] = "application/json"
+    """Of what it answers when all goes well."""
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
@@ -31,13 +34,19 @@ class StrictRoute(APIRoute):
         )
 
         async def strict(request: Request) -> Response:
-            check_accept(request.headers.get("accept"))
+            check_accept(request.headers.get("accept"), self.media_type)
             check_query(request, names)
             read = StrictRequest(request)
             await read.fill(takes_body=takes_body)
             return await handle(read)
 
         return strict
+
+
+class StreamRoute(StrictRoute):
+    """A route that answers a stream of events."""
+
+    media_type = "text/event-stream"
 
 
 class StrictRequest(Request):
@@ -87,20 +96,23 @@ class StrictRequest(Request):
         return bytes(parts)
 
 
-def check_accept(accept: str | None) -> None:
-    """Refuse a caller who would not take JSON.
+def check_accept(accept: str | None, media_type: str = "application/json") -> None:
+    """Refuse a caller who would not take what is answered here.
 
     Raises:
         NotAcceptableError
     """
-    if accept is not None and accept.strip() and not any(map(_takes_json, accept.split(","))):
-        raise NotAcceptableError("accept application/json")
+    if accept is None or not accept.strip():
+        return
+    if not any(_takes(media_range, media_type) for media_range in accept.split(",")):
+        raise NotAcceptableError(f"accept {media_type}")
 
 
-def _takes_json(media_range: str) -> bool:
+def _takes(media_range: str, media_type: str) -> bool:
     name, *parameters = (part.strip().lower() for part in media_range.split(";"))
     refused = any(map(NO_QUALITY.fullmatch, parameters))
-    return not refused and name in {"*/*", "application/*", "application/json"}
+    family = media_type.split("/", 1)[0]
+    return not refused and name in {"*/*", f"{family}/*", media_type}
 
 
 NO_QUALITY = re.compile(r"q\s*=\s*0(\.0*)?")

@@ -236,9 +236,29 @@ class ChangeNotObservedError(AppError):
 
 
 class NeedsAttentionError(AppError):
-    """`facts`: `remaining`, `remedy` and `unconfirmed`, each a list of objects."""
+    """`facts`: `remaining`, `remedy` and `unconfirmed`, each a list of objects, and `resume`,
+    the request that takes the operation up again.
+    """
 
     code, title = "needs_attention", "The operation could neither be finished nor taken back"
+
+
+class CancelledError(AppError):
+    """Why an operation that touched nothing ended although nothing had gone wrong."""
+
+    code, title = "cancelled", "Somebody cancelled the operation"
+
+
+class RollbackAskedError(AppError):
+    """Why an operation went back although nothing had gone wrong."""
+
+    code, title = "rollback_asked", "Somebody asked to take the operation back"
+
+
+class DriftDuringRunError(AppError):
+    """`facts`: `difference`, what somebody else changed since the operation began."""
+
+    code, title = "drift_during_run", "The cloud changed while the operation ran"
 
 
 class BackupCorruptError(AppError):

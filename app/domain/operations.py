@@ -35,7 +35,9 @@ class OperationStatus(StrEnum):
 _S = OperationStatus
 MOVES: dict[OperationStatus, frozenset[OperationStatus]] = {
     _S.PENDING: frozenset({_S.RUNNING, _S.CANCELLED, _S.REJECTED}),
-    _S.RUNNING: frozenset({_S.SUCCEEDED, _S.REJECTED, _S.ROLLING_BACK, _S.NEEDS_ATTENTION}),
+    _S.RUNNING: frozenset(
+        {_S.SUCCEEDED, _S.REJECTED, _S.CANCELLED, _S.ROLLING_BACK, _S.NEEDS_ATTENTION}
+    ),
     _S.ROLLING_BACK: frozenset({_S.ROLLED_BACK, _S.NEEDS_ATTENTION}),
     _S.SUCCEEDED: frozenset(),
     _S.ROLLED_BACK: frozenset(),
@@ -53,6 +55,10 @@ def check_move(present: OperationStatus, wanted: OperationStatus) -> None:
     """
     if wanted is not present and wanted not in MOVES[present]:
         raise InvalidStateError(f"an operation that is {present} cannot become {wanted}")
+
+
+TURNED_BACK = "turned_back"
+"""Member of the error of an operation that needs attention: whether it had turned back."""
 
 
 class StepStatus(StrEnum):
@@ -83,7 +89,10 @@ class Step:
 class Operation:
     """`result` and `error` are documents for the caller; at its end exactly one is set.
 
-    `intended_steps` is how many steps the way forward has, once that is known.
+    `intended_steps` is how many steps the way forward has, once that is known. `settles` is
+    the earlier operation that this one takes up (it needed attention) or takes back (it had
+    succeeded), and `settled_by` is the same seen from there: an end state never changes.
+    `rollback_asked_at` is when somebody asked to go back.
     """
 
     operation_id: str
@@ -99,6 +108,16 @@ class Operation:
     backup_ids: tuple[str, ...] = ()
     result: Document | None = None
     error: Document | None = None
+    rollback_asked_at: datetime | None = None
+    settles: str | None = None
+    settled_by: str | None = None
+
+    @property
+    def turned_back(self) -> bool:
+        """Whether the way back was chosen, which is for good."""
+        if self.status in {OperationStatus.ROLLING_BACK, OperationStatus.ROLLED_BACK}:
+            return True
+        return self.error is not None and bool(self.error.get(TURNED_BACK))
 
     @property
     def progress(self) -> int:
@@ -107,3 +126,22 @@ class Operation:
             return 100
         done = sum(step.status is StepStatus.SUCCEEDED for step in self.steps)
         return min(99, 100 * done // self.intended_steps) if self.intended_steps else 0
+
+
+class EventKind(StrEnum):
+    STATUS = "status"
+    STEP = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an operation, as it was then; `number` only grows.
+
+    `step` is set for events of that kind.
+    """
+
+    number: int
+    kind: EventKind
+    status: OperationStatus
+    progress: int
+    step: Step | None = None

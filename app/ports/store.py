@@ -4,7 +4,7 @@ Leaving a unit of work without `commit` undoes it. No unit of work is open durin
 the cloud. Every call may raise StorageUnavailableError.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.domain.accounts import Account
 from app.domain.backups import Backup
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.documents import Document
-from app.domain.operations import Operation, OperationStatus, Step
+from app.domain.operations import Event, Operation, OperationStatus, Step
 
 T = TypeVar("T")
 
@@ -107,6 +107,17 @@ class Operations(Protocol):
         """Add the step, or replace the one with its number."""
         ...
 
+    def events(self, operation_id: str, *, after: int = 0, limit: int = 100) -> tuple[Event, ...]:
+        """What happened to the operation after that event, in order; nothing is overwritten.
+
+        Every `add`, every `update` to another status and every `keep_step` is an event.
+        """
+        ...
+
+    def of_status(self, statuses: Collection[OperationStatus]) -> tuple[Operation, ...]:
+        """Every operation in one of these states, oldest first, without its steps."""
+        ...
+
 
 class Backups(Protocol):
     def add(self, backup: Backup) -> None: ...
@@ -168,7 +179,10 @@ class Intents(Protocol):
         ...
 
     def end(self, token: str, outcome: str, at: datetime, *, group_id: str | None = None) -> None:
-        """Note how the call ended; `group_id` is that of a group which it made."""
+        """Note how the call ended; `group_id` is that of a group which it made.
+
+        The change then has this id, and the name that it called the group by as `called`.
+        """
         ...
 
 

@@ -46,5 +46,6 @@ class SqlIntents:
         values: dict[str, object] = {"outcome": outcome, "ended_at": at}
         kept = self.get(token)
         if group_id is not None and kept is not None:
-            values["change"] = kept.change | {"group_id": group_id}
+            called = kept.change.get("called", kept.change["group_id"])
+            values["change"] = kept.change | {"group_id": group_id, "called": called}
         self._connection.execute(update(intents).where(intents.c.token == token).values(values))

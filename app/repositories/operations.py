@@ -1,14 +1,18 @@
 """Operations and their steps as rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
+from app.domain.documents import Document
 from app.domain.errors import NotFoundError
 from app.domain.operations import (
+    Event,
+    EventKind,
     Operation,
     OperationKind,
     OperationStatus,
@@ -18,7 +22,7 @@ from app.domain.operations import (
 )
 from app.ports.store import Page
 from app.repositories import rows
-from app.repositories.tables import operations, steps
+from app.repositories.tables import operation_events, operations, steps
 
 
 def _values(operation: Operation) -> dict[str, Any]:
@@ -41,10 +45,13 @@ def _operation(row: RowMapping) -> Operation:
         backup_ids=tuple(row["backup_ids"]),
         result=row["result"],
         error=row["error"],
+        rollback_asked_at=row["rollback_asked_at"],
+        settles=row["settles"],
+        settled_by=row["settled_by"],
     )
 
 
-def _step(row: RowMapping) -> Step:
+def _step(row: RowMapping | dict[str, Any]) -> Step:
     return Step(
         number=row["number"],
         name=row["name"],
@@ -57,6 +64,31 @@ def _step(row: RowMapping) -> Step:
     )
 
 
+def _step_document(step: Step) -> Document:
+    values = rows.values_of(step)
+    for name in ("started_at", "finished_at"):
+        values[name] = values[name] and values[name].isoformat()
+    return values
+
+
+def _event(row: RowMapping) -> Event:
+    document = row["document"]
+    step = document["step"]
+    if step is not None:
+        times = {
+            name: step[name] and datetime.fromisoformat(step[name])
+            for name in ("started_at", "finished_at")
+        }
+        step = _step(step | times)
+    return Event(
+        number=row["position"],
+        kind=EventKind(row["kind"]),
+        status=OperationStatus(document["status"]),
+        progress=document["progress"],
+        step=step,
+    )
+
+
 class SqlOperations:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -64,6 +96,7 @@ class SqlOperations:
     def add(self, operation: Operation) -> None:
         key = operations.c.operation_id
         rows.add(self._connection, operations, key, _values(operation))
+        self._note(operation.operation_id, EventKind.STATUS)
         for step in operation.steps:
             self.keep_step(operation.operation_id, step)
 
@@ -107,12 +140,42 @@ class SqlOperations:
             raise NotFoundError("there is none with this id", id=operation.operation_id)
         check_move(OperationStatus(stored), operation.status)
         rows.change(self._connection, operations, key, _values(operation))
+        if operation.status != stored:
+            self._note(operation.operation_id, EventKind.STATUS)
 
     def keep_step(self, operation_id: str, step: Step) -> None:
         same = (steps.c.operation_id == operation_id) & (steps.c.number == step.number)
         self._connection.execute(delete(steps).where(same))
         values = rows.values_of(step) | {"operation_id": operation_id}
         self._connection.execute(insert(steps).values(values))
+        self._note(operation_id, EventKind.STEP, step)
+
+    def events(self, operation_id: str, *, after: int = 0, limit: int = 100) -> tuple[Event, ...]:
+        query = (
+            select(operation_events)
+            .where(operation_events.c.operation_id == operation_id)
+            .where(operation_events.c.position > after)
+            .order_by(operation_events.c.position)
+            .limit(limit)
+        )
+        return tuple(_event(row) for row in self._connection.execute(query).mappings())
+
+    def of_status(self, statuses: Collection[OperationStatus]) -> tuple[Operation, ...]:
+        query = select(operations).where(operations.c.status.in_(list(statuses)))
+        found = self._connection.execute(query.order_by(operations.c.position)).mappings()
+        return tuple(_operation(row) for row in found)
+
+    def _note(self, operation_id: str, kind: EventKind, step: Step | None = None) -> None:
+        """Append what happened, in the transaction in which it does."""
+        operation = self.get(operation_id)
+        assert operation is not None
+        document = {
+            "status": operation.status,
+            "progress": operation.progress,
+            "step": None if step is None else _step_document(step),
+        }
+        values = {"operation_id": operation_id, "kind": kind, "document": document}
+        self._connection.execute(insert(operation_events).values(values))
 
     def _steps(self, operation_ids: Iterable[str]) -> Mapping[str, tuple[Step, ...]]:
         """Return the steps of the operations, in order; no steps where there are none."""

@@ -130,6 +130,19 @@ operations = Table(
     _document("backup_ids"),
     _document("result", nullable=True),
     _document("error", nullable=True),
+    Column("rollback_asked_at", UtcDateTime),
+    Column("settles", String(LIMIT)),
+    Column("settled_by", String(LIMIT)),
+    sqlite_autoincrement=True,
+)
+
+operation_events = Table(
+    "operation_events",
+    metadata,
+    _position(),
+    Column("operation_id", String(LIMIT), nullable=False, index=True),
+    Column("kind", String(LIMIT), nullable=False),
+    _document("document"),
     sqlite_autoincrement=True,
 )
 

@@ -1,8 +1,10 @@
 """Making one change: intent first, then the call, then only what is known of it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias
 
 from app.domain.changes import (
     Authorize,
@@ -21,7 +23,9 @@ from app.domain.errors import (
     CloudNotFoundError,
     CloudThrottledError,
     CloudUnavailableError,
+    InvalidStateError,
     OutcomeUnknownError,
+    RollbackAskedError,
     StillProcessingError,
     StorageUnavailableError,
 )
@@ -30,8 +34,20 @@ from app.domain.operations import Step, StepStatus
 from app.ports.clock import Clock
 from app.ports.ecs import Clouds, Ecs, InventoryFilter, Performed
 from app.ports.steps import Json, Steps
-from app.ports.store import KeptIntent, Store
+from app.ports.store import Store, Work
 from app.services.problems import problem_document
+
+FORWARD, BACK = "change", "undo"
+"""Names of the two directions; they stand in tokens and in the names of steps."""
+
+OPEN = frozenset({None, "unknown", "processing"})
+"""Outcomes of calls of which nobody knows whether they took effect."""
+
+REMOVALS = (Revoke, Leave, DeleteGroup)
+
+Gate: TypeAlias = Callable[[int], Document | None]
+"""Asked before the first removal that follows additions, with how many changes were made:
+says what is in the way of it, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +73,22 @@ class Patience:
 class Course:
     """The changes of one direction of an operation, in order.
 
-    `name` is `change` on the way forward and `undo` on the way back; `first_step` is the
-    number of the recorded step of the first change.
+    `name` is `FORWARD` or `BACK`; `first_step` is the number of the recorded step of the first
+    change. `origin_id` is the operation whose changes these are or take back: the operation
+    itself, or the earlier one that it takes up.
     """
 
     operation_id: str
+    origin_id: str
     name: str
     plan_id: str
     changes: tuple[Change, ...]
     first_step: int
+
+    @property
+    def next_step(self) -> int:
+        """The number of the first recorded step after the changes."""
+        return self.first_step + len(self.changes)
 
     def token(self, number: int) -> str:
         """The token of a change: the same at every try, and of no other change."""
@@ -81,12 +104,19 @@ class ChangesService:
         self._clock = clock
         self._patience = patience
 
-    def make(self, course: Course, steps: Steps, created: dict[str, str]) -> Document | None:
+    def make(
+        self, course: Course, steps: Steps, created: dict[str, str], gate: Gate
+    ) -> Document | None:
         """Make every change of the course; return the problem that stopped it, if one did.
 
-        `created` gets the ids of new groups, by the name that the changes call them.
+        `created` gets the ids of new groups, by the name that the changes call them. Nothing
+        is removed before what was added in its stead has been seen.
         """
+        gated = first_removal(course.changes)
         for number, change in enumerate(course.changes, 1):
+            in_the_way = gate(number - 1) if number == gated else None
+            if in_the_way is not None:
+                return in_the_way
             answer = self._send(course, number, bound(change, created), steps)
             if answer.get("group_id"):
                 created[change.group_id] = answer["group_id"]
@@ -180,8 +210,10 @@ class ChangesService:
     def _perform(self, course: Course, number: int, change: Change) -> Document:
         """One durable step: note the intent, make the call, note what came of it."""
         token = course.token(number)
-        step, earlier = self._begin(course, number, change, token)
-        maybe_done = earlier is not None and earlier.outcome in {None, "unknown", "processing"}
+        begun = self._begin(course, number, change, token)
+        if isinstance(begun, AppError):
+            return {"outcome": "refused", "problem": problem_document(begun)}
+        step, maybe_done = begun
         try:
             performed = self._call(change, token, look_first=maybe_done)
         except StorageUnavailableError:
@@ -244,11 +276,19 @@ class ChangesService:
 
     def _begin(
         self, course: Course, number: int, change: Change, token: str
-    ) -> tuple[Step, KeptIntent | None]:
-        """Note the intent; return what was known of an earlier try."""
+    ) -> tuple[Step, bool] | AppError:
+        """Note the intent; return whether an earlier try may have done it, or why not to go on.
+
+        Looking whether to go on and noting the intent are one transaction: who cancels, asks
+        to go back or takes the operation over is either in time or sees the intent.
+        """
         now = self._clock.now()
         with self._store.write() as work:
             earlier = work.intents.get(token)
+            maybe_done = earlier is not None and earlier.outcome in OPEN
+            halt = _halt(work, course, maybe_done=maybe_done)
+            if halt is not None:
+                return halt
             attempts = work.intents.begin(course.operation_id, token, change_document(change), now)
             step = Step(
                 number=course.first_step + number - 1,
@@ -259,7 +299,7 @@ class ChangesService:
             )
             work.operations.keep_step(course.operation_id, step)
             work.commit()
-        return step, earlier
+        return step, maybe_done
 
     def _end(
         self,
@@ -291,6 +331,26 @@ class ChangesService:
             work.operations.keep_step(course.operation_id, ended)
             work.commit()
         return answer
+
+
+def first_removal(changes: Sequence[Change]) -> int | None:
+    """Return the number of the first removal that follows an addition, from 1."""
+    removals = [isinstance(change, REMOVALS) for change in changes]
+    if False not in removals:
+        return None
+    first = removals.index(False)
+    return removals.index(True, first) + 1 if True in removals[first:] else None
+
+
+def _halt(work: Work, course: Course, *, maybe_done: bool) -> AppError | None:
+    """Say why the next call is not to be made; a call that is open is brought to its end."""
+    operation = work.operations.get(course.operation_id)
+    assert operation is not None
+    if operation.status.is_final:
+        return InvalidStateError("the operation has ended", operation_id=course.operation_id)
+    if course.name == FORWARD and operation.rollback_asked_at is not None and not maybe_done:
+        return RollbackAskedError("somebody asked to take the operation back")
+    return None
 
 
 def _made(cloud: Ecs, change: CreateGroup) -> str | None:

@@ -8,12 +8,21 @@ from typing import TypeAlias
 from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
+from app.domain.errors import CancelledError
 from app.domain.observation import mark
-from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.domain.operations import (
+    TURNED_BACK,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Step,
+    StepStatus,
+)
 from app.domain.rules import HeldRule
 from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
+from app.services.problems import problem_document
 
 Wanted: TypeAlias = Callable[[Effect], bool]
 
@@ -47,25 +56,36 @@ class EndingsService:
         step = Step(number, name, StepStatus.SUCCEEDED, started_at=began, finished_at=now)
         work.operations.keep_step(operation_id, step)
 
-    def turn_back(self, operation_id: str, problem: Document) -> None:
-        """Choose the way back, for good, and keep the reason."""
+    def turn_back(self, operation_id: str, problem: Document) -> bool:
+        """Choose the way back, for good, and keep the reason; False if it has ended already."""
         with self._store.write() as work:
             operation = _operation(work, operation_id)
+            if operation.status.is_final:
+                return False
             work.operations.update(
                 replace(operation, status=OperationStatus.ROLLING_BACK, error=problem)
             )
             work.commit()
+        return True
 
     def reject(self, work: Work, operation_id: str, problem: Document) -> None:
         """End an operation that touched nothing, within the transaction."""
-        self._end(work, operation_id, OperationStatus.REJECTED, error=problem)
+        if not _operation(work, operation_id).status.is_final:
+            self._end(work, operation_id, OperationStatus.REJECTED, error=problem)
 
-    def succeed(self, operation_id: str, result: Document, number: int) -> None:
-        """End an operation whose outcome was verified."""
+    def cancel(self, work: Work, operation_id: str) -> None:
+        """End an operation that touched nothing because somebody asked for it."""
+        problem = problem_document(CancelledError("somebody cancelled the operation"))
+        self._end(work, operation_id, OperationStatus.CANCELLED, error=problem)
+
+    def succeed(self, operation_id: str, result: Document, number: int) -> bool:
+        """End an operation whose outcome was verified; False if somebody asked to go back."""
         with self._store.write() as work:
             operation = _operation(work, operation_id)
             if operation.status.is_final:
-                return
+                return True
+            if operation.rollback_asked_at is not None:
+                return False
             self.note_step(work, operation_id, number, "record", self._clock.now())
             if operation.kind is OperationKind.CONNECT:
                 self._count_uses(work, operation, result)
@@ -73,6 +93,7 @@ class EndingsService:
                 _forget(work, operation)
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()
+        return True
 
     def rolled_back(self, operation_id: str, world: World, renamed: Mapping[str, str]) -> None:
         """End an operation of which nothing is left.
@@ -84,15 +105,19 @@ class EndingsService:
             if operation.status.is_final:
                 return
             if operation.kind is OperationKind.CONNECT:
-                for entry in work.ledger.of_operation(operation_id):
+                for entry in work.ledger.of_operation(origin_of(work, operation).operation_id):
                     work.ledger.remove(entry.entry_id)
             else:
                 _follow_new_ids(work, operation, world, renamed)
             self._end(work, operation_id, OperationStatus.ROLLED_BACK, error=operation.error)
             work.commit()
 
-    def need_attention(self, operation_id: str, problem: Document) -> None:
-        """End an operation that could be finished neither way; `problem` says what remains."""
+    def need_attention(
+        self, operation_id: str, problem: Document, cause: Document | None = None
+    ) -> None:
+        """End an operation that could be finished neither way; `problem` says what remains,
+        `cause` what stopped it.
+        """
         with self._store.write() as work:
             operation = _operation(work, operation_id)
             if operation.status.is_final:
@@ -100,7 +125,8 @@ class EndingsService:
             if operation.status is OperationStatus.PENDING:
                 operation = replace(operation, status=OperationStatus.RUNNING)
                 work.operations.update(operation)
-            error = {**problem, "cause": operation.error} if operation.error else problem
+            turned_back = operation.status is OperationStatus.ROLLING_BACK
+            error = {**problem, TURNED_BACK: turned_back, "cause": operation.error or cause}
             self._end(work, operation_id, OperationStatus.NEEDS_ATTENTION, error=error)
             work.commit()
 
@@ -120,6 +146,8 @@ class EndingsService:
         )
         connection = _connection(work, operation)
         after = AFTER[operation.kind][status] or _before(work, operation)
+        if status in UNTOUCHED and origin_of(work, operation) != operation:
+            after = ConnectionStatus.NEEDS_ATTENTION  # what it was to take up is as it was
         gone = now if after is ConnectionStatus.DISCONNECTED else None
         work.connections.update(replace(connection, status=after, disconnected_at=gone))
         work.turns.release(operation_id)
@@ -147,6 +175,8 @@ class EndingsService:
         connection = _connection(work, operation)
         work.connections.update(replace(connection, adopted=tuple(foreign)))
 
+
+UNTOUCHED = frozenset({OperationStatus.REJECTED, OperationStatus.CANCELLED})
 
 _C = ConnectionStatus
 AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]] = {
@@ -177,6 +207,19 @@ def _before(work: Work, operation: Operation) -> ConnectionStatus:
 def _operation(work: Work, operation_id: str) -> Operation:
     operation = work.operations.get(operation_id)
     assert operation is not None
+    return operation
+
+
+def origin_of(work: Work, operation: Operation) -> Operation:
+    """Return the operation whose changes an operation makes or takes back.
+
+    It is another one where the operation takes up what needed attention.
+    """
+    while operation.settles is not None:
+        earlier = _operation(work, operation.settles)
+        if earlier.status is not OperationStatus.NEEDS_ATTENTION:
+            break
+        operation = earlier
     return operation
 
 

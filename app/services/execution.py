@@ -1,40 +1,34 @@
 """The operation itself: a plain function over `Steps`, safe to be cut short anywhere.
 
-turn → read, check, back up → change 1…n → verify → record; or, when a change fails for good,
-back in reverse order over what took effect, and verify again.
+turn → read, check, back up → change 1…n → verify → record; or, when a change fails for good or
+somebody asks for it, the way back (`way_back`).
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import count
 
 import structlog
 
-from app.domain.changes import Change, Effect, way_back
-from app.domain.documents import Document, change_document, effect_document, read_change
-from app.domain.errors import (
-    AppError,
-    ChangeNotObservedError,
-    NeedsAttentionError,
-    PlanStaleError,
-    StorageUnavailableError,
-    TargetBusyError,
-)
+from app.domain.documents import Document
+from app.domain.errors import AppError, PlanStaleError, StorageUnavailableError, TargetBusyError
 from app.domain.observation import marked
 from app.domain.operations import Operation, OperationKind
-from app.ports.clock import Clock, Ids
+from app.ports.clock import Clock
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store, Work
 from app.services.backups import BackupsService
-from app.services.changes import ChangesService, Course, Patience
+from app.services.changes import FORWARD, ChangesService, Course, Patience
+from app.services.completion import Completion
 from app.services.endings import EndingsService
-from app.services.ledger import LedgerService
+from app.services.looking import look
 from app.services.operations import check_unchanged
 from app.services.plans import Planned, PlansService, essence, keys_of
-from app.services.problems import problem_document
+from app.services.queueing import await_turn
+from app.services.resuming import Resuming
 from app.services.verification import VerificationService
+from app.services.way_back import WayBack, changes_of, problem_of
 
 log = structlog.get_logger()
 
@@ -56,10 +50,11 @@ class Execution:
         backups: BackupsService,
         changes: ChangesService,
         verification: VerificationService,
+        completion: Completion,
+        way_back: WayBack,
+        resuming: Resuming,
         endings: EndingsService,
-        ledger: LedgerService,
         clock: Clock,
-        ids: Ids,
         patience: Patience,
     ) -> None:
         self._store = store
@@ -67,10 +62,11 @@ class Execution:
         self._backups = backups
         self._changes = changes
         self._verification = verification
+        self._completion = completion
+        self._way_back = way_back
+        self._resuming = resuming
         self._endings = endings
-        self._ledger = ledger
         self._clock = clock
-        self._ids = ids
         self._patience = patience
 
     def __call__(self, operation_id: str, steps: Steps) -> None:
@@ -80,15 +76,18 @@ class Execution:
             StorageUnavailableError: nothing can be recorded now; the engine takes it up again.
         """
         with structlog.contextvars.bound_contextvars(operation_id=operation_id):
-            if not self._ready(operation_id, steps):
-                return
-            operation, kept = self._accepted(operation_id)
-            course = _forward(operation, kept)
-            created: dict[str, str] = {}
-            problem = self._forward(course, created, steps)
-            if problem is not None:
-                log.warning("operation_turns_back", problem=problem["code"])
-                self._back(course, created, problem, steps)
+            if self._resuming.is_for(operation_id):
+                self._resuming.run(operation_id, steps)
+            elif self._ready(operation_id, steps):
+                operation, kept = self._accepted(operation_id)
+                self._carry_out(_forward(operation, kept), steps)
+
+    def _carry_out(self, course: Course, steps: Steps) -> None:
+        created: dict[str, str] = {}
+        problem = self._forward(course, created, steps)
+        if problem is not None:
+            log.warning("operation_turns_back", problem=problem["code"])
+            self._way_back.go(course, created, problem, steps)
 
     def _ready(self, operation_id: str, steps: Steps) -> bool:
         """Get ready for the first change; whatever breaks before it has touched nothing."""
@@ -101,37 +100,31 @@ class Execution:
             self._reject(operation_id, error)
             return False
 
-    def _back(
-        self, course: Course, created: dict[str, str], problem: Document, steps: Steps
-    ) -> None:
-        """Go back; where that breaks, end loudly."""
-        try:
-            self._roll_back(course, created, problem, steps)
-        except StorageUnavailableError:
-            raise
-        except Exception as error:
-            log.exception("way_back_broken")
-            self._give_up(course, created, _problem_of(error))
-
     def _forward(self, course: Course, created: dict[str, str], steps: Steps) -> Document | None:
         """Make all changes, verify, record; return the problem that stopped it, if one did."""
         try:
-            problem = self._changes.make(course, steps, created)
+            gate = partial(self._gate, course, created, steps)
+            problem = self._changes.make(course, steps, created, gate)
             if problem is not None:
                 return problem
-            found = self._verified(course, created, steps)
-            if "result" not in found:
-                stopped: Document = found["problem"]
-                return stopped
-            last = course.first_step + len(course.changes)
-            steps.run("record", partial(self._record, course.operation_id, found["result"], last))
+            return self._completion.complete(course, created, steps)
         except StorageUnavailableError:
             raise
         except Exception as error:
             log.exception("operation_broken")
-            return _problem_of(error)
-        log.info("operation_succeeded")
-        return None
+            return problem_of(error)
+
+    def _gate(
+        self, course: Course, created: dict[str, str], steps: Steps, made: int
+    ) -> Document | None:
+        """Before a first removal: what was added shows, and nobody else changed anything."""
+        part = replace(course, changes=course.changes[:made])
+        once = partial(self._gated, part, created)
+        problem: Document | None = look("gate", self._patience, steps, once).get("problem")
+        return problem
+
+    def _gated(self, part: Course, created: dict[str, str], _: int) -> Document:
+        return self._verification.gate(part, created)
 
     def _accepted(self, operation_id: str) -> tuple[Operation, KeptPlan]:
         with self._store.read() as work:
@@ -146,7 +139,7 @@ class Execution:
     def _prepared(self, operation_id: str, steps: Steps) -> bool:
         """Wait for the turn, then check and back up; False where that ended the operation."""
         for turn in count(1):
-            self._await_turn(operation_id, steps)
+            await_turn(self._store, operation_id, steps)
             if not steps.run(f"begin {turn}", lambda: self._endings.begin(operation_id)):
                 return False
             prepare = partial(self._prepare, operation_id, last=turn >= TURNS)
@@ -154,20 +147,6 @@ class Execution:
             if answer != "again":
                 return answer == "ready"
         return False
-
-    def _await_turn(self, operation_id: str, steps: Steps) -> None:
-        """Wait until it is the operation's turn; once it is, it stays so until the end.
-
-        So nothing has to be recorded, however long that takes.
-        """
-        pause = timedelta(milliseconds=20)
-        while not self._is_first(operation_id):
-            steps.pause(pause)
-            pause = min(2 * pause, timedelta(milliseconds=500))
-
-    def _is_first(self, operation_id: str) -> bool:
-        with self._store.read() as work:
-            return not work.turns.ahead(operation_id)
 
     def _prepare(self, operation_id: str, *, last: bool) -> str:
         """One step: read the world, refuse or plan anew, and back up what will be touched.
@@ -188,6 +167,8 @@ class Execution:
         checked = self._clock.now()
         with self._store.write() as work:
             keys = keys_of(planned.kept)
+            if self._has_ended(work, operation_id):
+                return "ended"  # cancelled while the world was read
             if work.turns.ahead(operation_id):
                 return "again"  # it has queued anew already, and a crash made it forget
             if not set(keys) <= work.turns.keys(operation_id) and not last:
@@ -206,6 +187,11 @@ class Execution:
             self._backups.get(backup_id)  # read back: its hash is checked
         return "ready"
 
+    @staticmethod
+    def _has_ended(work: Work, operation_id: str) -> bool:
+        operation = work.operations.get(operation_id)
+        return operation is None or operation.status.is_final
+
     def _keep_before(
         self,
         work: Work,
@@ -214,15 +200,17 @@ class Execution:
         times: tuple[datetime, datetime],
     ) -> tuple[str, ...]:
         """Keep the plan and every group as it is, within the transaction."""
+        present = work.operations.get(operation.operation_id)
+        assert present is not None
         if planned.kept.plan_id != operation.plan_id:
             work.plans.add(planned.kept)
-        changes = _changes_of(planned.kept)
+        changes = changes_of(planned.kept)
         backup_ids = self._backups.take(work, planned.world, changes, operation.operation_id)
         self._endings.note_step(work, operation.operation_id, 1, "check", times[0])
         self._endings.note_step(work, operation.operation_id, 2, "back up", times[1])
         work.operations.update(
             replace(
-                operation,
+                present,
                 plan_id=planned.kept.plan_id,
                 backup_ids=backup_ids,
                 intended_steps=STEPS_BEFORE + len(changes) + 2,
@@ -231,7 +219,7 @@ class Execution:
         return backup_ids
 
     def _reject(self, operation_id: str, error: Exception) -> str:
-        problem = _problem_of(error)
+        problem = problem_of(error)
         with self._store.write() as work:
             self._endings.reject(work, operation_id, problem)
             work.commit()
@@ -257,187 +245,11 @@ class Execution:
             _check_no_wider(first, planned.kept)
         return planned
 
-    # --- after the last change ---
-
-    def _verified(self, course: Course, created: dict[str, str], steps: Steps) -> Document:
-        """Look until all is as planned, or the settle window has passed."""
-        found: Document = {}
-        for look in range(1, self._patience.looks + 1):
-            if look > 1:
-                steps.pause(self._patience.look_every)
-            once = partial(self._verify, course, created, look)
-            found = _object(steps.run(f"verify {look}", once))
-            if "result" in found:
-                break
-        return found
-
-    def _verify(self, course: Course, created: dict[str, str], look: int) -> Document:
-        began = self._clock.now()
-        try:
-            found = self._verification.verify(course, created)
-        except StorageUnavailableError:
-            raise
-        except AppError as error:
-            found = {"problem": problem_document(error)}
-        with self._store.write() as work:
-            number, name = course.first_step + len(course.changes), f"verify, look {look}"
-            self._endings.note_step(work, course.operation_id, number, name, began)
-            work.commit()
-        return found
-
-    def _record(self, operation_id: str, result: Document, steps_done: int) -> None:
-        self._endings.succeed(operation_id, result, steps_done + 1)
-
-    # --- the way back ---
-
-    def _roll_back(
-        self, course: Course, created: dict[str, str], problem: Document, steps: Steps
-    ) -> None:
-        operation_id = course.operation_id
-        steps.run("turn back", lambda: self._endings.turn_back(operation_id, problem))
-        found = self._found_effects(course, created, steps)
-        failed: Document | None = found["problem"]
-        again: dict[str, str] = {}
-        if found["plan_id"]:
-            back = self._backward(course, found["plan_id"])
-            failed = self._changes.make(back, steps, again) or failed
-            ended = partial(self._end_undo, course, back, again)
-            if failed is None and self._until("verify undo", ended, steps):
-                log.info("operation_rolled_back")
-                return
-        steps.run("ask for attention", lambda: self._give_up(course, created, failed))
-
-    def _found_effects(self, course: Course, created: dict[str, str], steps: Steps) -> Document:
-        """Look until every call that was answered shows, or the settle window has passed.
-
-        Answers the plan of the way back (None: nothing could be read) and, where a call
-        that was answered never showed, the problem that this is.
-        """
-        found: Document = {}
-        for look in range(1, self._patience.looks + 1):
-            if look > 1:
-                steps.pause(self._patience.look_every)
-            last = look == self._patience.looks
-            once = partial(self._plan_undo, course, created, last=last)
-            found = _object(steps.run(f"find what took effect, look {look}", once))
-            if found["settled"]:
-                break
-        return found
-
-    def _plan_undo(self, course: Course, created: dict[str, str], *, last: bool) -> Document:
-        """Enter what took effect into the ledger, and keep the way back as a plan of its own,
-        so that a crash does not change it.
-        """
-        operation, kept = self._accepted(course.operation_id)
-        try:
-            world = self._verification.read(course, created)
-        except StorageUnavailableError:
-            raise
-        except AppError as error:
-            log.warning("not_yet", step="find what took effect", code=error.code)
-            return {"settled": False, "plan_id": None, "problem": problem_document(error)}
-        effects = self._ledger.effects(course.operation_id, world)
-        self._ledger.enter(operation, effects)
-        unconfirmed = self._ledger.unconfirmed(course.operation_id, world)
-        if unconfirmed and not last:
-            return {"settled": False, "plan_id": None, "problem": None}
-        problem = ChangeNotObservedError("a call may have done what was never seen")
-        return {
-            "settled": True,
-            "plan_id": self._keep_undo(kept, effects),
-            "problem": problem_document(problem) if unconfirmed else None,
-        }
-
-    def _keep_undo(self, kept: KeptPlan, effects: Sequence[Effect]) -> str:
-        now = self._clock.now()
-        undo = replace(
-            kept,
-            plan_id=self._ids.new(),
-            kind="undo",
-            document={"changes": [change_document(each) for each in way_back(effects)]},
-            created_at=now,
-            expires_at=now,
-            applied_by=None,
-        )
-        with self._store.write() as work:
-            work.plans.add(undo)
-            work.commit()
-        return undo.plan_id
-
-    def _until(self, name: str, step: Callable[[], str], steps: Steps) -> str:
-        """Run a step again and again until it answers something, within the settle window.
-
-        A cloud that cannot be read just now is no answer.
-        """
-
-        def once() -> str:
-            try:
-                return step()
-            except StorageUnavailableError:
-                raise
-            except AppError as error:
-                log.warning("not_yet", step=name, code=error.code)
-                return ""
-
-        for look in range(1, self._patience.looks + 1):
-            if look > 1:
-                steps.pause(self._patience.look_every)
-            answer = steps.run(f"{name}, look {look}", once)
-            if answer:
-                return str(answer)
-        return ""
-
-    def _backward(self, course: Course, plan_id: str) -> Course:
-        with self._store.read() as work:
-            undo = work.plans.get(plan_id)
-        assert undo is not None
-        first_step = course.first_step + len(course.changes) + 1
-        changes = _changes_of(undo)
-        return Course(course.operation_id, "undo", plan_id, changes, first_step)
-
-    def _end_undo(self, course: Course, back: Course, renamed: dict[str, str]) -> str:
-        """End the operation as rolled back if nothing of it is left, and say so."""
-        _, kept = self._accepted(course.operation_id)
-        world = self._verification.undone(kept, back, renamed)
-        if world is None:
-            return ""
-        self._endings.rolled_back(course.operation_id, world, renamed)
-        return "ended"
-
-    def _give_up(self, course: Course, created: dict[str, str], failed: Document | None) -> None:
-        """Say exactly what is left in the cloud, and what would take it away.
-
-        What cannot be read is `unconfirmed`: calls that were made and may have taken effect.
-        """
-        operation, _ = self._accepted(course.operation_id)
-        effects: Sequence[Effect] = ()
-        try:
-            world = self._verification.read(course, created)
-            effects = self._ledger.effects(course.operation_id, world)
-            sent = self._ledger.unconfirmed(course.operation_id, world)
-        except StorageUnavailableError:
-            raise
-        except AppError:
-            sent = self._ledger.sent(course.operation_id)
-        self._ledger.enter(operation, effects)
-        problem = NeedsAttentionError(
-            failed["detail"] if failed else "the way back was not seen to take effect",
-            remaining=[effect_document(effect) for effect in effects],
-            remedy=[change_document(change) for change in way_back(effects)],
-            unconfirmed=[change_document(each) for each in sent],
-        )
-        self._endings.need_attention(course.operation_id, problem_document(problem))
-
 
 def _forward(operation: Operation, kept: KeptPlan) -> Course:
-    changes = tuple(marked(_changes_of(kept), operation.operation_id))
-    return Course(
-        operation.operation_id, "change", kept.plan_id, changes, first_step=STEPS_BEFORE + 1
-    )
-
-
-def _changes_of(kept: KeptPlan) -> tuple[Change, ...]:
-    return tuple(read_change(each) for each in kept.document["changes"])
+    changes = tuple(marked(changes_of(kept), operation.operation_id))
+    own = operation.operation_id
+    return Course(own, own, FORWARD, kept.plan_id, changes, first_step=STEPS_BEFORE + 1)
 
 
 def _check_no_wider(first: KeptPlan, anew: KeptPlan) -> None:
@@ -477,14 +289,3 @@ def _covers(one: Document, item: Document) -> bool:
     first, last = (int(port) for port in one["port_range"].rsplit("/", 1))
     low, high = (int(port) for port in item["port_range"].rsplit("/", 1))
     return bool(one["protocol"] == item["protocol"]) and first <= low and high <= last
-
-
-def _problem_of(error: Exception) -> Document:
-    if isinstance(error, AppError):
-        return problem_document(error)
-    return problem_document(AppError("an error inside the service stopped the operation"))
-
-
-def _object(value: object) -> Document:
-    assert isinstance(value, dict)
-    return value

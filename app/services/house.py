@@ -6,6 +6,7 @@ from app.services.accounts import AccountsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
+from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
@@ -21,6 +22,7 @@ class House:
     plans: PlansService
     connections: ConnectionsService
     operations: OperationsService
+    interventions: InterventionsService
     backups: BackupsService
     reachability: ReachabilityService
     health: HealthService

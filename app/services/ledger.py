@@ -1,6 +1,7 @@
 """What is ours in the cloud: entered as soon as it is seen, whatever becomes of the operation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from app.domain.changes import (
     AddedRule,
@@ -10,6 +11,7 @@ from app.domain.changes import (
     CreateGroup,
     Effect,
     Joined,
+    inverse,
 )
 from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
@@ -18,6 +20,7 @@ from app.domain.operations import Operation, OperationKind
 from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
+from app.services.changes import BACK, FORWARD, OPEN, REMOVALS
 
 MAYBE_DONE = frozenset({"done", "unknown", "processing", None})
 """Outcomes of intents after which the cloud may hold what we sent."""
@@ -30,7 +33,7 @@ class LedgerService:
         self._store = store
         self._backups = backups
 
-    def sent(self, operation_id: str, course: str = "change") -> tuple[Change, ...]:
+    def sent(self, operation_id: str, course: str = FORWARD) -> tuple[Change, ...]:
         """Return the changes of which a call was made that may have done something.
 
         Of rules even a refusal is no proof: those that are there carry our marker.
@@ -51,19 +54,67 @@ class LedgerService:
         return observe(before, world, (), self.sent(operation_id)).effects
 
     def unconfirmed(self, operation_id: str, world: World) -> tuple[Change, ...]:
-        """Return calls that were answered and do not show, and new groups nobody can find.
+        """Return calls that were answered and do not show, and open ones that may do harm.
 
-        A call of unknown outcome that did not show for the settle window did nothing; but a
-        group may still be made by a call that the cloud has not ended with.
+        A rule or membership that was to be added and did not show for the settle window was
+        not: should it come late, it is found by its marker. But a group may still be made by
+        a call that the cloud has not ended with, and a removal may still cut traffic off.
         """
-        changes = [(each.outcome, _change(each)) for each in self._intents(operation_id, "change")]
+        changes = [(each.outcome, _change(each)) for each in self._intents(operation_id, FORWARD)]
         open_ = (
             change
             for outcome, change in changes
             if outcome in {"done", "processing"}
-            or (isinstance(change, CreateGroup) and outcome in MAYBE_DONE)
+            or (isinstance(change, (CreateGroup, *REMOVALS)) and outcome in MAYBE_DONE)
         )
         return tuple(missing(world, open_))
+
+    def has_open_removals(self, operation_id: str) -> bool:
+        """Whether it is unknown of a removal on the way forward what it did."""
+        return any(
+            intent.outcome in OPEN and isinstance(_change(intent), REMOVALS)
+            for intent in self._intents(operation_id, FORWARD)
+        )
+
+    def created(self, operation_id: str) -> dict[str, str]:
+        """Return the ids of groups that an operation's way forward made, by their first name."""
+        return {
+            intent.change["called"]: intent.change["group_id"]
+            for intent in self._intents(operation_id, FORWARD)
+            if intent.change["action"] == "create_group" and "called" in intent.change
+        }
+
+    def remade(self, operation_id: str) -> dict[str, CreateGroup]:
+        """Return groups that ways back made anew, by their old ids: later ones take it up."""
+        found: dict[str, CreateGroup] = {}
+        for each_id in self._lineage(operation_id):
+            for intent in self._intents(each_id, BACK):
+                change = _change(intent)
+                if isinstance(change, CreateGroup) and "called" in intent.change:
+                    found[intent.change["called"]] = change
+        return found
+
+    def remaining(self, operation_id: str, world: World) -> tuple[Effect, ...]:
+        """Return what of an operation's way forward is in effect and not taken back yet.
+
+        A rule that stands again counts as put back, whatever its id: what is restored is
+        the meaning.
+        """
+        remade = {old: new.group_id for old, new in self.remade(operation_id).items()}
+        effects = (
+            replace(each, group_id=remade.get(each.group_id, each.group_id))
+            for each in self.effects(operation_id, world)
+        )
+        return tuple(each for each in effects if any(True for _ in missing(world, [inverse(each)])))
+
+    def _lineage(self, operation_id: str) -> Iterator[str]:
+        """The operation, the one that took it up, and so on."""
+        next_id: str | None = operation_id
+        while next_id is not None:
+            yield next_id
+            with self._store.read() as work:
+                operation = work.operations.get(next_id)
+            next_id = None if operation is None else operation.settled_by
 
     def enter(self, operation: Operation, effects: Sequence[Effect]) -> None:
         """Keep what is there because of the operation; again and again, to no harm."""

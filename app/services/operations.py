@@ -11,10 +11,12 @@ from app.domain.errors import (
     TargetBusyError,
 )
 from app.domain.fingerprint import drift
-from app.domain.operations import Operation, OperationKind, OperationStatus
+from app.domain.operations import Event, Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
 from app.services.plans import PlansService, essence, keys_of
+
+EVENTS_A_LOOK = 100
 
 DRIFT_SHOWN = 100
 """Most differences that a stale plan lists."""
@@ -47,6 +49,20 @@ class OperationsService:
             return work.operations.page(
                 limit=limit, position=position, status=status, connection_id=connection_id
             )
+
+    def events(self, operation_id: str, after: int) -> tuple[tuple[Event, ...], bool]:
+        """What happened to an operation after that event, and whether anything can follow.
+
+        Raises:
+            NotFoundError
+        """
+        with self._store.read() as work:
+            operation = work.operations.get(operation_id)
+            events = work.operations.events(operation_id, after=after, limit=EVENTS_A_LOOK)
+        if operation is None:
+            raise NotFoundError("there is no such operation", operation_id=operation_id)
+        ended = operation.status.is_final and len(events) < EVENTS_A_LOOK
+        return events, ended
 
     def apply(self, plan_id: str, *, wait: bool = True) -> Operation:
         """Start the operation of a plan, if the world is still the one it was made for.
@@ -92,10 +108,16 @@ class OperationsService:
             work.commit()
         return operation
 
-    def disconnect(self, kept: KeptPlan, *, wait: bool, strict: bool = False) -> Operation:
-        """Accept a disconnect; one that is under way or done answers for a second one."""
+    def disconnect(
+        self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None
+    ) -> Operation:
+        """Accept a disconnect; one that is under way or done answers for a second one.
+
+        `settles` is the operation that it takes back, where somebody asked for that.
+        """
         connection_id = kept.request["connection_id"]
         operation = self._new(OperationKind.DISCONNECT, connection_id, kept)
+        operation = replace(operation, settles=settles)
         with self._store.write() as work:
             connection = work.connections.get(connection_id)
             if connection is None:
@@ -106,6 +128,9 @@ class OperationsService:
             leaving = replace(connection, status=ConnectionStatus.DISCONNECTING)
             work.connections.update(leaving)
             self._accept(work, operation, kept, wait=wait, strict=strict)
+            taken_back = work.operations.get(settles) if settles is not None else None
+            if taken_back is not None:
+                work.operations.update(replace(taken_back, settled_by=operation.operation_id))
             work.commit()
         return operation
 

@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from app.domain.changes import CreateGroup, bound
 from app.domain.documents import Document, change_document, effect_document, held_document
-from app.domain.errors import ChangeNotObservedError, NotReachableAfterChangeError
+from app.domain.errors import (
+    ChangeNotObservedError,
+    DriftDuringRunError,
+    NotReachableAfterChangeError,
+)
 from app.domain.evaluate import explain
+from app.domain.fingerprint import world_document
 from app.domain.flows import Flow, Verdict
+from app.domain.foreign import foreign_changes
 from app.domain.groups import Place
 from app.domain.intents import read_intent
 from app.domain.observation import Observation, missing, observe
@@ -23,7 +29,7 @@ from app.services.problems import problem_document
 from app.services.worlds import Worlds
 
 SHOWN = 100
-"""Most flows that a result lists."""
+"""Most flows, and most foreign changes, that a result lists."""
 
 
 class VerificationService:
@@ -49,36 +55,67 @@ class VerificationService:
 
         Returns `{"result": …}` where all is as planned, `{"problem": …}` where not (yet).
         """
-        operation, kept = self._carried(course)
+        origin, kept = self._carried(course)
+        world, observation = self._observed(course, created)
+        self._ledger.enter(origin, observation.effects)
+        return self._judge(origin, kept, world, observation)
+
+    def gate(self, course: Course, created: Mapping[str, str]) -> Document:
+        """Say what is in the way of a first removal: read right before it.
+
+        Returns `{}` where everything that the course added shows and nobody else has changed
+        anything; else `{"problem": …}`, `final` where waiting cannot help.
+        """
+        _, kept = self._carried(course)
+        world, observation = self._observed(course, created)
+        if observation.missing:
+            return {"problem": problem_document(_unseen(observation))}
+        foreign = foreign_changes(kept.world, world_document(world), observation.effects)
+        if not foreign:
+            return {}
+        drift = DriftDuringRunError(
+            "somebody else changed the groups before the first removal",
+            difference=foreign[:SHOWN],
+        )
+        return {"problem": problem_document(drift), "final": True}
+
+    def _observed(self, course: Course, created: Mapping[str, str]) -> tuple[World, Observation]:
+        origin, _ = self._carried(course)
         wanted = [bound(change, dict(created)) for change in course.changes]
         world = self.read(course, created)
-        before = self._backups.snapshot(operation.backup_ids)
-        sent = self._ledger.sent(operation.operation_id)
-        observation = observe(before, world, wanted, sent)
-        self._ledger.enter(operation, observation.effects)
-        return self._judge(operation, kept, world, observation)
+        before = self._backups.snapshot(origin.backup_ids)
+        sent = self._ledger.sent(origin.operation_id)
+        return world, observe(before, world, wanted, sent)
 
     def read(self, course: Course, created: Mapping[str, str]) -> World:
         """Read what the course may have changed; `created` are groups made on the way."""
         _, kept = self._carried(course)
         changes = [bound(change, dict(created)) for change in course.changes]
-        sent = self._ledger.sent(course.operation_id)
+        sent = self._ledger.sent(course.origin_id)
+        remade = self._ledger.remade(course.origin_id).values()
         places: dict[str, Place] = {each.group_id: each.place for each in (*sent, *changes)}
         made = {group_id: places[group_id] for group_id in created.values()}
         made |= {each.group_id: each.place for each in sent if isinstance(each, CreateGroup)}
+        made |= {each.group_id: each.place for each in remade}
         return self._worlds.read(self._plans.scope(kept, made))
 
-    def undone(self, kept: KeptPlan, course: Course, created: Mapping[str, str]) -> World | None:
-        """Read the world of `kept`; return it if every change of the course shows in it."""
-        changes = [bound(change, dict(created)) for change in course.changes]
+    def undone(self, course: Course, back: Course, renamed: Mapping[str, str]) -> World | None:
+        """Read what `course` touched; return it if every change of the way back shows in it.
+
+        `renamed` are groups that had to be made anew, by their old ids.
+        """
+        _, kept = self._carried(course)
+        changes = [bound(change, dict(renamed)) for change in back.changes]
         places: dict[str, Place] = {change.group_id: change.place for change in changes}
-        made = {group_id: places[group_id] for group_id in created.values() if group_id in places}
+        remade = self._ledger.remade(course.origin_id).values()
+        made = {group_id: places[group_id] for group_id in renamed.values() if group_id in places}
+        made |= {each.group_id: each.place for each in remade}
         world = self._worlds.read(self._plans.scope(kept, made))
         return None if any(True for _ in missing(world, changes)) else world
 
     def _carried(self, course: Course) -> tuple[Operation, KeptPlan]:
         with self._store.read() as work:
-            operation = work.operations.get(course.operation_id)
+            operation = work.operations.get(course.origin_id)
             kept = work.plans.get(course.plan_id)
         assert operation is not None
         assert kept is not None
@@ -88,11 +125,7 @@ class VerificationService:
         self, operation: Operation, kept: KeptPlan, world: World, observation: Observation
     ) -> Document:
         if observation.missing:
-            problem = ChangeNotObservedError(
-                "the cloud does not show every change yet",
-                missing=[change_document(each) for each in observation.missing],
-            )
-            return {"problem": problem_document(problem)}
+            return {"problem": problem_document(_unseen(observation))}
         told = self._told(operation, world)
         closed = [verdict for _, verdict in told if not is_open(verdict)]
         if closed and operation.kind is OperationKind.CONNECT:
@@ -100,7 +133,7 @@ class VerificationService:
                 closed[0].summary, verdicts=[verdict_document(each) for each in closed[:SHOWN]]
             )
             return {"problem": problem_document(problem_)}
-        return {"result": _result(observation, told, kept)}
+        return {"result": _result(observation, told, kept, world)}
 
     def _told(self, operation: Operation, world: World) -> list[tuple[Flow, Verdict]]:
         with self._store.read() as work:
@@ -114,9 +147,20 @@ class VerificationService:
         return [(flow, explain(world, flow)) for flow in flows]
 
 
+def _unseen(observation: Observation) -> ChangeNotObservedError:
+    return ChangeNotObservedError(
+        "the cloud does not show every change yet",
+        missing=[change_document(each) for each in observation.missing],
+    )
+
+
 def _result(
-    observation: Observation, told: Sequence[tuple[Flow, Verdict]], kept: KeptPlan
+    observation: Observation,
+    told: Sequence[tuple[Flow, Verdict]],
+    kept: KeptPlan,
+    world: World,
 ) -> Document:
+    foreign = foreign_changes(kept.world, world_document(world), observation.effects)
     return {
         "verdicts": [
             {**flow_document(flow), **verdict_document(verdict)} for flow, verdict in told[:SHOWN]
@@ -125,5 +169,6 @@ def _result(
         "adopted": [
             {"group_id": each.group_id, **held_document(each.held)} for each in observation.adopted
         ],
+        "foreign_changes": foreign[:SHOWN],
         "warnings": kept.document["warnings"],
     }

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Operation: TypeAlias = Callable[[str, Steps], None]
 
-VERSION = "1"
+VERSION = "2"
 """Of the sequences of steps. A process recovers only work of its own version, so another one
 is for a change that must not meet old work, and needs that to be drained first."""
 

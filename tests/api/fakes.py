@@ -18,7 +18,15 @@ from app.domain.errors import (
 )
 from app.domain.groups import Eni, Group, Instance, Place
 from app.domain.intents import read_intent
-from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.domain.operations import (
+    Event,
+    EventKind,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    Step,
+    StepStatus,
+)
 from app.ports.ecs import GroupSummary
 from app.ports.store import KeptPlan, Page
 from app.services.connections import ConnectionView
@@ -201,6 +209,14 @@ class Operations(Fake):
         known(operation_id)
         return DONE if operation_id == KNOWN else OPERATION
 
+    def events(self, operation_id: str, after: int) -> tuple[tuple[Event, ...], bool]:
+        self.note("events", operation_id, after)
+        known(operation_id)
+        begun = Event(4, EventKind.STATUS, OperationStatus.RUNNING, 0)
+        step = Event(6, EventKind.STEP, OperationStatus.RUNNING, 50, DONE.steps[0])
+        ended = Event(9, EventKind.STATUS, OperationStatus.SUCCEEDED, 100)
+        return tuple(each for each in (begun, step, ended) if each.number > after), True
+
     def page(
         self,
         limit: int,
@@ -210,6 +226,23 @@ class Operations(Fake):
     ) -> Page[Operation]:
         self.note("page", limit, position, status, connection_id)
         return Page((DONE, OPERATION), 3)
+
+
+class Interventions(Fake):
+    def cancel(self, operation_id: str) -> Operation:
+        self.note("cancel", operation_id)
+        known(operation_id)
+        return DONE
+
+    def roll_back(self, operation_id: str) -> Operation:
+        self.note("roll_back", operation_id)
+        known(operation_id)
+        return OPERATION
+
+    def resume(self, operation_id: str) -> Operation:
+        self.note("resume", operation_id)
+        known(operation_id)
+        return replace(OPERATION, settles=operation_id)
 
 
 class Backups(Fake):
@@ -241,6 +274,7 @@ class Reachability(Fake):
 @dataclass
 class Health(Fake):
     checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "cloud": True})
+    is_draining: bool = False
 
     def ready(self) -> dict[str, bool]:
         self.note("ready")
@@ -256,6 +290,7 @@ class Fakes:
     plans: Plans = field(default_factory=Plans)
     connections: Connections = field(default_factory=Connections)
     operations: Operations = field(default_factory=Operations)
+    interventions: Interventions = field(default_factory=Interventions)
     backups: Backups = field(default_factory=Backups)
     reachability: Reachability = field(default_factory=Reachability)
     health: Health = field(default_factory=Health)

@@ -55,15 +55,23 @@ class RuleMeaning(Out):
     port_list_id: str | SkipJsonSchema[None] = left_out(
         "The port list that holds the ports, where `port_range` is null."
     )
-    description: str
 
 
 class NewRule(RuleMeaning):
     """A rule to be added."""
 
+    description: str
+
 
 class Rule(RuleMeaning):
     """A rule in a security group."""
+
+    description: str
+    rule_id: str
+
+
+class ForeignRule(RuleMeaning):
+    """A rule that somebody else added, removed or changed."""
 
     rule_id: str
 
@@ -151,6 +159,26 @@ class Effect(Out):
     rule: Rule | SkipJsonSchema[None] = left_out("The rule, as it was read back.")
     instance_id: str | SkipJsonSchema[None] = left_out("The instance that joined or left.")
     group_name: str | SkipJsonSchema[None] = left_out("The name of the group.")
+
+
+class ForeignChange(Out):
+    """What somebody else changed while an operation ran; it is never undone by us."""
+
+    kind: Literal[
+        "rule_added",
+        "rule_removed",
+        "rule_changed",
+        "joined",
+        "left",
+        "inner_access_changed",
+        "group_gone",
+    ]
+    account_id: str
+    region_id: str
+    group_id: str
+    rule: ForeignRule | SkipJsonSchema[None] = left_out("The rule as it is, or was, without text.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The member that came or went.")
+    inner_access: Policy | SkipJsonSchema[None] = left_out("The policy as it is now.")
 
 
 class Adopted(Out):

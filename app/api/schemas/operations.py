@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.problems import kept_problem
-from app.api.schemas.base import Out
-from app.api.schemas.networks import Adopted, Effect, FlowVerdict
+from app.api.schemas.base import Out, left_out
+from app.api.schemas.networks import Adopted, Effect, FlowVerdict, ForeignChange
 from app.api.schemas.problems import Problem
 from app.domain import operations as domain
-from app.domain.operations import OperationKind, OperationStatus, StepStatus
+from app.domain.operations import EventKind, OperationKind, OperationStatus, StepStatus
 
 
 class Step(Out):
@@ -53,6 +54,13 @@ class OperationResult(Out):
     adopted: Annotated[
         list[Adopted], Field(description="What was made by somebody else in the meantime.")
     ]
+    foreign_changes: Annotated[
+        list[ForeignChange],
+        Field(
+            default_factory=list,
+            description="What somebody else changed around it while it ran; never undone by us.",
+        ),
+    ]
     warnings: list[str]
 
 
@@ -74,6 +82,15 @@ class Operation(Out):
         OperationResult | None, Field(description="What was reached: set where it succeeded.")
     ]
     error: Annotated[Problem | None, Field(description="What went wrong, where something did.")]
+    rollback_asked_at: Annotated[
+        datetime | None, Field(description="When somebody asked to take it back.")
+    ]
+    settles: Annotated[
+        str | None, Field(description="The earlier operation that this one takes up or back.")
+    ]
+    settled_by: Annotated[
+        str | None, Field(description="The later operation that takes this one up or back.")
+    ]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -93,6 +110,9 @@ class Operation(Out):
             backup_ids=list(operation.backup_ids),
             result=None if result is None else OperationResult.model_validate(result),
             error=None if error is None else Problem.model_validate(kept_problem(error)),
+            rollback_asked_at=operation.rollback_asked_at,
+            settles=operation.settles,
+            settled_by=operation.settled_by,
             created_at=operation.created_at,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
@@ -104,3 +124,25 @@ class OperationPage(Out):
 
     items: list[Operation]
     next_cursor: Annotated[str | None, Field(description="Null: this is the last page.")]
+
+
+class OperationEvent(Out):
+    """The `data` of an event: what had happened by then."""
+
+    operation_id: str
+    kind: EventKind
+    status: OperationStatus
+    done: bool
+    progress: Annotated[int, Field(description="Percentage; 100 exactly at the end.")]
+    step: Step | SkipJsonSchema[None] = left_out("The step that began or ended.")
+
+    @classmethod
+    def of(cls, operation_id: str, event: domain.Event) -> Self:
+        return cls(
+            operation_id=operation_id,
+            kind=event.kind,
+            status=event.status,
+            done=event.status.is_final,
+            progress=event.progress,
+            step=None if event.step is None else Step.of(event.step),
+        )

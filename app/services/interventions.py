@@ -1,0 +1,198 @@
+"""What somebody can do about an operation: cancel it, take it back, take it up again."""
+
+from dataclasses import replace
+
+from app.domain.connections import ConnectionStatus
+from app.domain.documents import Document
+from app.domain.errors import InUseError, InvalidStateError, NotFoundError
+from app.domain.operations import Operation, OperationKind, OperationStatus
+from app.ports.clock import Clock, Ids
+from app.ports.store import Store, Work
+from app.services.endings import EndingsService, origin_of
+from app.services.operations import OperationsService
+from app.services.plans import PlansService, keys_of
+
+_S = OperationStatus
+
+
+class InterventionsService:
+    """Each answers at once; what changes the cloud is done by the operation that is answered."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        plans: PlansService,
+        operations: OperationsService,
+        endings: EndingsService,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._operations = operations
+        self._endings = endings
+        self._clock = clock
+        self._ids = ids
+
+    def cancel(self, operation_id: str) -> Operation:
+        """End an operation that has touched nothing yet; asked again, answer the same.
+
+        Raises:
+            NotFoundError
+            InvalidStateError: its first change is made, or it has ended; `remedy` is the
+                request to send instead, where there is one.
+        """
+        with self._store.write() as work:
+            operation = _existing(work, operation_id)
+            if operation.status is not _S.CANCELLED:
+                _check_untouched(work, operation)
+                self._endings.cancel(work, operation_id)
+                work.commit()
+        return self._operations.get(operation_id)
+
+    def roll_back(self, operation_id: str) -> Operation:
+        """Take back what an operation did; return the operation that does so.
+
+        One that runs turns back itself before its next call, one that has touched nothing is
+        cancelled. What succeeded is taken back by a new operation, and what needed attention
+        is taken up by one; asked again, answer the same.
+
+        Raises:
+            NotFoundError
+            InvalidStateError: nothing of it is left, or it was a disconnect that succeeded.
+            InUseError: `connection_ids` need what it did.
+        """
+        with self._store.write() as work:
+            operation = _existing(work, operation_id)
+            if operation.status in {_S.PENDING, _S.RUNNING}:
+                self._ask(work, operation)
+                work.commit()
+        match operation.status:
+            case _S.PENDING | _S.RUNNING | _S.ROLLING_BACK:
+                return self._operations.get(operation_id)
+            case _S.NEEDS_ATTENTION:
+                return self._take_up(operation_id, back=True)
+            case _S.SUCCEEDED:
+                return self._take_back(operation)
+            case _:
+                raise _not_in_state("nothing of the operation is left in the cloud", operation)
+
+    def resume(self, operation_id: str) -> Operation:
+        """Take up an operation that needs attention: look again, then finish it, or go back.
+
+        Raises:
+            NotFoundError
+            InvalidStateError: it does not need attention, or was settled by another one,
+                `operation_id`.
+        """
+        return self._take_up(operation_id, back=False)
+
+    def _ask(self, work: Work, operation: Operation) -> None:
+        if not work.intents.of_operation(operation.operation_id):
+            self._endings.cancel(work, operation.operation_id)
+        elif operation.rollback_asked_at is None:
+            work.operations.update(replace(operation, rollback_asked_at=self._clock.now()))
+
+    def _take_back(self, operation: Operation) -> Operation:
+        """Disconnect what the operation connected, unless somebody else needs it."""
+        if operation.kind is OperationKind.DISCONNECT:
+            raise self._connect_again(operation)
+        with self._store.read() as work:
+            entries = work.ledger.of_operation(operation.operation_id)
+        users = {each for entry in entries for each in entry.users} - {operation.connection_id}
+        if users:
+            raise InUseError(
+                "other connections need what the operation made",
+                operation_id=operation.operation_id,
+                connection_ids=sorted(users),
+            )
+        kept = self._plans.for_disconnect(operation.connection_id).kept
+        return self._operations.disconnect(kept, wait=True, settles=operation.operation_id)
+
+    def _connect_again(self, operation: Operation) -> InvalidStateError:
+        with self._store.read() as work:
+            connection = work.connections.get(operation.connection_id)
+        request = None if connection is None else connection.request
+        remedy = {"method": "POST", "path": "/v1/connections", "body": request}
+        return _not_in_state("a disconnect is taken back by connecting again", operation, remedy)
+
+    def _take_up(self, operation_id: str, *, back: bool) -> Operation:
+        with self._store.write() as work:
+            earlier = _existing(work, operation_id)
+            under_way = self._settling(work, earlier)
+            if under_way is not None:
+                return under_way
+            operation = Operation(
+                operation_id=self._ids.new(),
+                kind=earlier.kind,
+                status=_S.PENDING,
+                connection_id=earlier.connection_id,
+                plan_id=earlier.plan_id,
+                created_at=self._clock.now(),
+                rollback_asked_at=self._clock.now() if back else None,
+                settles=operation_id,
+            )
+            self._accept(work, operation, earlier)
+            work.commit()
+        return operation
+
+    def _settling(self, work: Work, earlier: Operation) -> Operation | None:
+        """The operation that takes `earlier` up already, if it is under way.
+
+        Raises:
+            InvalidStateError: there is nothing to take up (any more).
+        """
+        if earlier.status is not _S.NEEDS_ATTENTION:
+            raise _not_in_state("only what needs attention is resumed", earlier)
+        if earlier.settled_by is None:
+            return None
+        later = _existing(work, earlier.settled_by)
+        if not later.status.is_final:
+            return later
+        if later.status in {_S.REJECTED, _S.CANCELLED}:
+            return None
+        raise _not_in_state("the operation was taken up by another one already", later)
+
+    def _accept(self, work: Work, operation: Operation, earlier: Operation) -> None:
+        work.operations.add(operation)
+        work.operations.update(replace(earlier, settled_by=operation.operation_id))
+        origin = origin_of(work, operation)
+        kept = work.plans.get(origin.plan_id or "")
+        connection = work.connections.get(operation.connection_id)
+        assert kept is not None
+        assert connection is not None
+        connects = operation.kind is OperationKind.CONNECT
+        status = ConnectionStatus.PENDING if connects else ConnectionStatus.DISCONNECTING
+        work.connections.update(replace(connection, status=status))
+        keys = set(keys_of(kept))
+        for each_id in {origin.operation_id, earlier.operation_id}:
+            keys |= {intent.change["group_id"] for intent in work.intents.of_operation(each_id)}
+        work.turns.take(operation.operation_id, sorted(keys))
+        work.enqueue(operation.operation_id)
+
+
+def _existing(work: Work, operation_id: str) -> Operation:
+    operation = work.operations.get(operation_id)
+    if operation is None:
+        raise NotFoundError("there is no such operation", operation_id=operation_id)
+    return operation
+
+
+def _check_untouched(work: Work, operation: Operation) -> None:
+    """Raise InvalidStateError: the operation has ended, or its first change is made."""
+    if operation.status.is_final:
+        raise _not_in_state(f"the operation has ended: it is {operation.status}", operation)
+    if operation.status is _S.ROLLING_BACK:
+        raise _not_in_state("the operation is going back already", operation)
+    if work.intents.of_operation(operation.operation_id):
+        path = f"/v1/operations/{operation.operation_id}/rollback"
+        remedy: Document = {"method": "POST", "path": path}
+        raise _not_in_state("its first change is made: take the operation back", operation, remedy)
+
+
+def _not_in_state(
+    detail: str, operation: Operation, remedy: Document | None = None
+) -> InvalidStateError:
+    facts: Document = {"operation_id": operation.operation_id, "status": operation.status.value}
+    return InvalidStateError(detail, **facts, **({} if remedy is None else {"remedy": remedy}))
