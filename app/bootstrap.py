@@ -1,7 +1,9 @@
 """Composition root: settings in, service out. The only module that names every class."""
 
 import secrets
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -27,11 +29,13 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
 from app.services.resuming import Resuming
+from app.services.sweeping import SweepingService
 from app.services.verification import VerificationService
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.settings import Role, Settings
 from app.workflow.engine import DurableEngine
+from app.workflow.membership import Terms
 
 
 class SystemClock:
@@ -66,6 +70,8 @@ class Service:
     engine: DurableEngine
     clouds: SdkClouds
     worlds: Worlds
+    drain_patience: timedelta
+    drain_notice: timedelta
 
     def start(self) -> None:
         """Check the tables, then run operations: first those that were left unfinished.
@@ -81,9 +87,19 @@ class Service:
         else:
             self.engine.launch()
 
+    def drain(self) -> None:
+        """Say that the service is not ready, and let running steps end; requests are answered
+        for as long as a proxy needs to notice.
+        """
+        began = time.monotonic()
+        self.house.health.drain()
+        self.engine.close(patience=self.drain_patience)
+        rest = self.drain_notice.total_seconds() - (time.monotonic() - began)
+        time.sleep(max(0.0, rest))
+
     def close(self) -> None:
         """Let running steps end, and close everything."""
-        self.engine.close()
+        self.engine.close(patience=self.drain_patience)
         self.worlds.close()
         self.clouds.close()
         self.store.close()
@@ -114,15 +130,18 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         raise ValueError(msg)
     silence_sdk()
     clock, ids = SystemClock(), RandomIds()
+    quick = settings.is_simulated
     engine = DurableEngine(
         database_url=settings.database_url,
         executor_id=settings.executor_id,
         concurrency=settings.worker_concurrency,
         polling_interval=settings.polling_interval,
+        terms=_terms(settings),
+        chore_every=settings.sweep_interval or timedelta(seconds=5 if quick else 30),
     )
-    store = SqlStore(url=settings.database_url, enqueue=engine.enqueue)
+    store = SqlStore(url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure)
     directory = Directory(store=store)
-    clouds = _clouds(settings, directory, clock)
+    clouds = _clouds(settings, directory, clock, permit=engine.check_fresh)
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
     backups = BackupsService(store=store, clock=clock, ids=ids)
     ledger = LedgerService(store=store, backups=backups)
@@ -138,18 +157,12 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
-    engine.register(
-        _execution(
-            store=store,
-            clouds=clouds,
-            worlds=worlds,
-            plans=plans,
-            backups=backups,
-            ledger=ledger,
-            endings=endings,
-            settings=settings,
-        )
+    interventions = InterventionsService(
+        store=store, plans=plans, operations=operations, endings=endings, clock=clock, ids=ids
     )
+    parts = _Parts(store, engine, clouds, worlds, plans, backups, ledger, endings, interventions)
+    execution, sweeping = _execution(parts, settings)
+    engine.register(execution, store=store, chore=sweeping)
     runs_operations = role is not Role.API
     house = House(
         accounts=AccountsService(store=store, clouds=clouds, clock=clock, ids=ids),
@@ -157,9 +170,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         plans=plans,
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
         operations=operations,
-        interventions=InterventionsService(
-            store=store, plans=plans, operations=operations, endings=endings, clock=clock, ids=ids
-        ),
+        interventions=interventions,
         backups=backups,
         reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
         health=HealthService(
@@ -168,25 +179,41 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
             engine=lambda: engine.is_running or not runs_operations,
         ),
     )
-    return Service(house, role, settings.database_url, store, engine, clouds, worlds)
+    return Service(
+        house=house,
+        role=role,
+        database_url=settings.database_url,
+        store=store,
+        engine=engine,
+        clouds=clouds,
+        worlds=worlds,
+        drain_patience=settings.drain_patience,
+        drain_notice=settings.drain_notice or timedelta(seconds=0.1 if quick else 3),
+    )
 
 
-def _execution(
-    *,
-    store: SqlStore,
-    clouds: SdkClouds,
-    worlds: Worlds,
-    plans: PlansService,
-    backups: BackupsService,
-    ledger: LedgerService,
-    endings: EndingsService,
-    settings: Settings,
-) -> Execution:
-    """Put together what carries operations out."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What carries operations out is made of."""
+
+    store: SqlStore
+    engine: DurableEngine
+    clouds: SdkClouds
+    worlds: Worlds
+    plans: PlansService
+    backups: BackupsService
+    ledger: LedgerService
+    endings: EndingsService
+    interventions: InterventionsService
+
+
+def _execution(parts: _Parts, settings: Settings) -> tuple[Execution, SweepingService]:
+    """Put together what carries operations out, and what looks after those left behind."""
+    store, backups, ledger, endings = parts.store, parts.backups, parts.ledger, parts.endings
     clock, ids, patience = SystemClock(), RandomIds(), _patience(settings)
-    changes = ChangesService(store=store, clouds=clouds, clock=clock, patience=patience)
+    changes = ChangesService(store=store, clouds=parts.clouds, clock=clock, patience=patience)
     verification = VerificationService(
-        store=store, plans=plans, worlds=worlds, backups=backups, ledger=ledger
+        store=store, plans=parts.plans, worlds=parts.worlds, backups=backups, ledger=ledger
     )
     completion = Completion(
         store=store, verification=verification, endings=endings, clock=clock, patience=patience
@@ -211,9 +238,21 @@ def _execution(
         ledger=ledger,
         clock=clock,
     )
-    return Execution(
+    sweeping = SweepingService(
         store=store,
-        plans=plans,
+        engine=parts.engine,
+        way_back=way_back,
+        verification=verification,
+        ledger=ledger,
+        endings=endings,
+        interventions=parts.interventions,
+        clock=clock,
+        late_window=settings.late_window
+        or timedelta(seconds=60 if settings.is_simulated else 3600),
+    )
+    execution = Execution(
+        store=store,
+        plans=parts.plans,
         backups=backups,
         changes=changes,
         verification=verification,
@@ -224,9 +263,19 @@ def _execution(
         clock=clock,
         patience=patience,
     )
+    return execution, sweeping
 
 
-def _clouds(settings: Settings, directory: Directory, clock: SystemClock) -> SdkClouds:
+def _terms(settings: Settings) -> Terms:
+    """After the grace no call of a replica that may not go on can be under way."""
+    longest = settings.connect_timeout + settings.read_timeout
+    alone = settings.database_url.startswith("sqlite")
+    return Terms(lease=settings.lease, grace=longest + timedelta(seconds=1), alone=alone)
+
+
+def _clouds(
+    settings: Settings, directory: Directory, clock: SystemClock, permit: Callable[[], None]
+) -> SdkClouds:
     key_id, key_secret = settings.base_key
     quick = settings.is_simulated
     return SdkClouds(
@@ -240,6 +289,7 @@ def _clouds(settings: Settings, directory: Directory, clock: SystemClock) -> Sdk
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         pool_size=settings.pool_size,
+        permit=permit,
         retry_attempts=settings.read_attempts,
         retry_total=timedelta(seconds=3 if quick else 20),
         retry_wait=timedelta(milliseconds=50 if quick else 200),

@@ -1,6 +1,8 @@
 """Assemble the FastAPI app from a built House; nothing else."""
 
-from fastapi import FastAPI
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
 
 from app.api import docs
 from app.api.authentication import Authentication
@@ -42,13 +44,14 @@ def create_app(
     allowed_hosts: tuple[str, ...],
     body_limit_bytes: int,
     version: str,
+    only_health: bool = False,
 ) -> FastAPI:
-    """Return the app that serves a House.
+    """Return the app that serves a House, or only what says how it is.
 
     `docs_key` is what the documentation page fills in by itself; None in front of a real
     cloud. The host `*` in `allowed_hosts` stands for every one.
     """
-    app = bare_app(version)
+    app = bare_app(version, (service.router,) if only_health else ROUTERS)
     app.state.house = house
     app.state.docs_key = docs_key
     app.state.body_limit_bytes = body_limit_bytes
@@ -59,7 +62,7 @@ def create_app(
     return app
 
 
-def bare_app(version: str) -> FastAPI:
+def bare_app(version: str, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
     """Return the app without anything behind it: enough to read the contract from."""
     app = FastAPI(
         title=TITLE,
@@ -71,7 +74,8 @@ def bare_app(version: str) -> FastAPI:
         telemetry={"logs": False},
         exception_handlers=HANDLERS,
     )
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router)
-    app.mount("/docs/assets", docs.assets())
+    if docs.router in routers:
+        app.mount("/docs/assets", docs.assets())
     return app

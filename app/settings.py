@@ -85,6 +85,33 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,60}$",
         description="Name of this process, the same after a restart and unique among replicas.",
     )
+    lease: Seconds = Field(
+        timedelta(seconds=30),
+        description="How long a replica may be silent before another one takes over what it ran; "
+        "PostgreSQL only.",
+    )
+    sweep_interval: Seconds | None = Field(
+        None,
+        description="How often operations that were left behind, and effects that came late, are "
+        "looked for: 30 s for `alibaba`, else 5 s.",
+    )
+    late_window: Seconds | None = Field(
+        None,
+        description="How long after a rollback effects of calls without an answer are looked "
+        "for: an hour for `alibaba`, else a minute.",
+    )
+    drain_patience: Seconds = Field(
+        timedelta(seconds=20),
+        le=timedelta(seconds=22),
+        description="How long steps that run may take to end when the service stops; what takes "
+        "longer goes on elsewhere.",
+    )
+    drain_notice: Seconds | None = Field(
+        None,
+        le=timedelta(seconds=20),
+        description="How long requests are still answered after `/readyz` says no, so that a proxy "
+        "can notice: 3 s for `alibaba`, else 0.1 s.",
+    )
     worker_concurrency: int = Field(
         8, ge=1, le=100, description="Operations that one process carries out at a time."
     )

@@ -75,6 +75,7 @@ KINDS: Mapping[str, Kind] = {
     "needs_attention": Kind(500, "Send what `resume` says: it looks again, and ends what can be."),
     "cancelled": Kind(409, "Nothing was touched; ask anew if it is wanted after all."),
     "rollback_asked": Kind(409, "What was done is taken back; ask anew if it is wanted after all."),
+    "engine_gave_up": Kind(500, "Ask anew; if it needs attention, send what `resume` says."),
     "drift_during_run": Kind(409, "Read `difference`; then plan anew from the cloud as it is."),
     "backup_corrupt": Kind(422, "Do not use the backup; find out who changed the database."),
     "internal_error": Kind(500, "Report the `request_id`; the log of the service has the rest."),

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from types import FrameType
@@ -117,23 +118,42 @@ def run(
         allowed_hosts=settings.allowed_hosts,
         body_limit_bytes=settings.body_limit_bytes,
         version=version(),
+        only_health=service.role == "worker",
     )
-    server = _server(app, ready)
+    server = _server(app, ready, service.drain)
     server.run(sockets=[listener])
 
 
-def _server(app: object, when_ready: Callable[[], None]) -> "uvicorn.Server":
+def _server(
+    app: object, when_ready: Callable[[], None], drain: Callable[[], None]
+) -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
-        """Says when it is ready, and takes SIGTERM for a good end: exit code 0."""
+        """Says when it is ready, and takes SIGTERM for a good end: exit code 0.
+
+        The first signal drains: readiness falls at once, steps end, and only then are
+        requests refused. A second one does not wait for that.
+        """
+
+        draining: threading.Thread | None = None
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets=sockets)
             when_ready()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
-            self.should_exit = True
+            if self.draining is not None:
+                self.should_exit = self.force_exit = True
+                return
+            self.draining = threading.Thread(target=self.drain, name="drain", daemon=True)
+            self.draining.start()
+
+        def drain(self) -> None:
+            try:
+                drain()
+            finally:
+                self.should_exit = True
 
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # an ASGI application, whose type uvicorn spells at length
@@ -143,6 +163,6 @@ def _server(app: object, when_ready: Callable[[], None]) -> "uvicorn.Server":
         access_log=False,
         server_header=False,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=2,
     )
     return Server(config)

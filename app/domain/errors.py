@@ -261,9 +261,19 @@ class DriftDuringRunError(AppError):
     code, title = "drift_during_run", "The cloud changed while the operation ran"
 
 
+class EngineGaveUpError(AppError):
+    """Nobody goes on with an operation that had not ended."""
+
+    code, title = "engine_gave_up", "The operation was left behind"
+
+
 class BackupCorruptError(AppError):
     code, title = "backup_corrupt", "A backup is not what was written"
 
 
 class StorageUnavailableError(AppError):
     code, title = "storage_unavailable", "The database cannot be used"
+
+
+class SupersededError(StorageUnavailableError):
+    """Another process has taken over what this one was carrying out: it may not go on."""

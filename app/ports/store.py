@@ -4,10 +4,10 @@ Leaving a unit of work without `commit` undoes it. No unit of work is open durin
 the cloud. Every call may raise StorageUnavailableError.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from app.domain.accounts import Account
@@ -114,8 +114,12 @@ class Operations(Protocol):
         """
         ...
 
-    def of_status(self, statuses: Collection[OperationStatus]) -> tuple[Operation, ...]:
-        """Every operation in one of these states, oldest first, without its steps."""
+    def of_status(
+        self, statuses: Collection[OperationStatus], *, since: datetime | None = None
+    ) -> tuple[Operation, ...]:
+        """Every operation in one of these states, oldest first, without its steps; with
+        `since` those that ended after it.
+        """
         ...
 
 
@@ -205,6 +209,44 @@ class Turns(Protocol):
     def release(self, operation_id: str) -> None: ...
 
 
+class Replicas(Protocol):
+    """Processes that carry operations out: a tenure lasts from one start to one end.
+
+    Every time is the database's own. A tenure that is over never comes back: a process that
+    finds its own over begins another one.
+    """
+
+    def enlist(self, name: str, version: str) -> str:
+        """Begin a tenure and return its id; one that the name still has is over by that."""
+        ...
+
+    def beat(self, tenure_id: str) -> bool:
+        """Say that it goes on; False if it is over."""
+        ...
+
+    def lapse(self, tenure_id: str, lease: timedelta) -> tuple[str, ...]:
+        """End every other tenure that was not heard of for so long; return them."""
+        ...
+
+    def leave(self, tenure_id: str) -> None:
+        """End a tenure whose last call has come to its end."""
+        ...
+
+    def due(self, grace: timedelta) -> tuple[str, ...]:
+        """Tenures whose work is to be taken over: they are over, and for so long that no
+        call of theirs is under way.
+        """
+        ...
+
+    def settle(self, tenure_id: str) -> None:
+        """Note that nothing is left that it began."""
+        ...
+
+    def living(self) -> Mapping[str, str]:
+        """The version of each living tenure, eldest first."""
+        ...
+
+
 class Work(Protocol):
     """One transaction."""
 
@@ -224,9 +266,14 @@ class Work(Protocol):
     def intents(self) -> Intents: ...
     @property
     def turns(self) -> Turns: ...
+    @property
+    def replicas(self) -> Replicas: ...
 
-    def enqueue(self, operation_id: str) -> None:
-        """Hand the operation to the durable engine, in this same transaction."""
+    def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
+        """Hand the operation to the durable engine, in this same transaction.
+
+        `anew`: with an empty journal, where the one that it had is of an earlier version.
+        """
         ...
 
     def commit(self) -> None: ...
@@ -234,7 +281,11 @@ class Work(Protocol):
 
 class Store(Protocol):
     def write(self) -> AbstractContextManager[Work]:
-        """Open a transaction that may write; two never interleave."""
+        """Open a transaction that may write; two never interleave.
+
+        Raises:
+            SupersededError: it is for an operation that another process has taken over.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Work]:

@@ -160,8 +160,12 @@ class SqlOperations:
         )
         return tuple(_event(row) for row in self._connection.execute(query).mappings())
 
-    def of_status(self, statuses: Collection[OperationStatus]) -> tuple[Operation, ...]:
+    def of_status(
+        self, statuses: Collection[OperationStatus], *, since: datetime | None = None
+    ) -> tuple[Operation, ...]:
         query = select(operations).where(operations.c.status.in_(list(statuses)))
+        if since is not None:
+            query = query.where(operations.c.finished_at > since)
         found = self._connection.execute(query.order_by(operations.c.position)).mappings()
         return tuple(_operation(row) for row in found)
 

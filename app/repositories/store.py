@@ -22,7 +22,7 @@ class NoEngineError(RuntimeError):
     """The store was built without a durable engine to hand operations to."""
 
 
-def refuse(_: Connection, operation_id: str) -> None:
+def refuse(_: Connection, operation_id: str, _anew: bool) -> None:
     msg = f"operation {operation_id} cannot be enqueued: the store has no engine"
     raise NoEngineError(msg)
 
@@ -31,17 +31,29 @@ class SqlStore:
     """The store on the database at `url`; opens no connection before its first use.
 
     `enqueue` is the durable engine's, called with the connection of the open transaction.
+    `tenure` says on whose behalf a thread writes (None: nobody's in particular): what an
+    operation writes is refused once another process has taken over.
     """
 
-    def __init__(self, *, url: str, enqueue: Callable[[Connection, str], None] = refuse) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        enqueue: Callable[[Connection, str, bool], None] = refuse,
+        tenure: Callable[[], str | None] = lambda: None,
+    ) -> None:
         address = engines.read_url(url)
         self._writer = engines.write_engine(address)
         self._reader = engines.read_engine(address)
         self._enqueue = enqueue
+        self._tenure = tenure
 
     @contextmanager
     def write(self) -> Iterator[SqlWork]:
         with self._work(self._writer) as work:
+            tenure_id = self._tenure()
+            if tenure_id is not None:
+                work.replicas.check(tenure_id)
             yield work
 
     @contextmanager

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Integer,
     MetaData,
@@ -214,4 +215,17 @@ turns = Table(
     Column("key", String(LIMIT), primary_key=True),
     Column("operation_id", String(LIMIT), primary_key=True, index=True),
     Column("number", BigInteger, nullable=False),
+)
+
+tenures = Table(
+    "tenures",
+    metadata,
+    Column("tenure_id", String(LIMIT), primary_key=True),
+    Column("name", String(LIMIT), nullable=False),
+    Column("version", String(LIMIT), nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("beat_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_by", String(LIMIT)),
+    Column("settled_at", Double),
 )

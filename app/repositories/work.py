@@ -12,6 +12,7 @@ from app.repositories.intents import SqlIntents
 from app.repositories.ledger import SqlLedger
 from app.repositories.operations import SqlOperations
 from app.repositories.plans import SqlPlans
+from app.repositories.replicas import SqlReplicas
 from app.repositories.turns import SqlTurns
 
 
@@ -19,7 +20,7 @@ class SqlWork:
     """`enqueue` hands an operation to the durable engine over the same connection."""
 
     def __init__(
-        self, connection: Connection, *, enqueue: Callable[[Connection, str], None]
+        self, connection: Connection, *, enqueue: Callable[[Connection, str, bool], None]
     ) -> None:
         self._connection = connection
         self._enqueue = enqueue
@@ -56,8 +57,12 @@ class SqlWork:
     def turns(self) -> SqlTurns:
         return SqlTurns(self._connection)
 
-    def enqueue(self, operation_id: str) -> None:
-        self._enqueue(self._connection, operation_id)
+    @cached_property
+    def replicas(self) -> SqlReplicas:
+        return SqlReplicas(self._connection)
+
+    def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
+        self._enqueue(self._connection, operation_id, anew)
 
     def commit(self) -> None:
         self._connection.commit()

@@ -176,6 +176,9 @@ class EndingsService:
         work.connections.update(replace(connection, adopted=tuple(foreign)))
 
 
+TAKEN_UP = frozenset({OperationStatus.NEEDS_ATTENTION, OperationStatus.ROLLED_BACK})
+"""Ends after which something of an operation may be in the cloud that a later one deals with."""
+
 UNTOUCHED = frozenset({OperationStatus.REJECTED, OperationStatus.CANCELLED})
 
 _C = ConnectionStatus
@@ -213,11 +216,12 @@ def _operation(work: Work, operation_id: str) -> Operation:
 def origin_of(work: Work, operation: Operation) -> Operation:
     """Return the operation whose changes an operation makes or takes back.
 
-    It is another one where the operation takes up what needed attention.
+    It is another one where the operation takes up what needed attention, or takes back what
+    took effect after the end.
     """
     while operation.settles is not None:
         earlier = _operation(work, operation.settles)
-        if earlier.status is not OperationStatus.NEEDS_ATTENTION:
+        if earlier.status not in TAKEN_UP:
             break
         operation = earlier
     return operation

@@ -13,14 +13,14 @@ import structlog
 
 from app.domain.documents import Document
 from app.domain.errors import AppError, PlanStaleError, StorageUnavailableError, TargetBusyError
-from app.domain.observation import marked
 from app.domain.operations import Operation, OperationKind
 from app.ports.clock import Clock
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store, Work
 from app.services.backups import BackupsService
-from app.services.changes import FORWARD, ChangesService, Course, Patience
+from app.services.changes import ChangesService, Course, Patience
 from app.services.completion import Completion
+from app.services.courses import STEPS_BEFORE, course
 from app.services.endings import EndingsService
 from app.services.looking import look
 from app.services.operations import check_unchanged
@@ -31,9 +31,6 @@ from app.services.verification import VerificationService
 from app.services.way_back import WayBack, changes_of, problem_of
 
 log = structlog.get_logger()
-
-STEPS_BEFORE = 2
-"""Recorded steps before the first change: check, back up."""
 
 TURNS = 5
 """Most times that an operation queues anew because its groups have changed meanwhile."""
@@ -80,14 +77,14 @@ class Execution:
                 self._resuming.run(operation_id, steps)
             elif self._ready(operation_id, steps):
                 operation, kept = self._accepted(operation_id)
-                self._carry_out(_forward(operation, kept), steps)
+                self._carry_out(course(operation, operation, kept), steps)
 
-    def _carry_out(self, course: Course, steps: Steps) -> None:
+    def _carry_out(self, forward: Course, steps: Steps) -> None:
         created: dict[str, str] = {}
-        problem = self._forward(course, created, steps)
+        problem = self._forward(forward, created, steps)
         if problem is not None:
             log.warning("operation_turns_back", problem=problem["code"])
-            self._way_back.go(course, created, problem, steps)
+            self._way_back.go(forward, created, problem, steps)
 
     def _ready(self, operation_id: str, steps: Steps) -> bool:
         """Get ready for the first change; whatever breaks before it has touched nothing."""
@@ -244,12 +241,6 @@ class Execution:
         if operation.kind is OperationKind.CONNECT:
             _check_no_wider(first, planned.kept)
         return planned
-
-
-def _forward(operation: Operation, kept: KeptPlan) -> Course:
-    changes = tuple(marked(changes_of(kept), operation.operation_id))
-    own = operation.operation_id
-    return Course(own, own, FORWARD, kept.plan_id, changes, first_step=STEPS_BEFORE + 1)
 
 
 def _check_no_wider(first: KeptPlan, anew: KeptPlan) -> None:

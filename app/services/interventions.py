@@ -88,6 +88,14 @@ class InterventionsService:
         """
         return self._take_up(operation_id, back=False)
 
+    def take_back_late(self, operation_id: str) -> Operation:
+        """Take back what took effect after an operation was rolled back.
+
+        Raises:
+            NotFoundError, InvalidStateError
+        """
+        return self._take_up(operation_id, back=True, ended=_S.ROLLED_BACK)
+
     def _ask(self, work: Work, operation: Operation) -> None:
         if not work.intents.of_operation(operation.operation_id):
             self._endings.cancel(work, operation.operation_id)
@@ -117,10 +125,12 @@ class InterventionsService:
         remedy = {"method": "POST", "path": "/v1/connections", "body": request}
         return _not_in_state("a disconnect is taken back by connecting again", operation, remedy)
 
-    def _take_up(self, operation_id: str, *, back: bool) -> Operation:
+    def _take_up(
+        self, operation_id: str, *, back: bool, ended: OperationStatus = _S.NEEDS_ATTENTION
+    ) -> Operation:
         with self._store.write() as work:
             earlier = _existing(work, operation_id)
-            under_way = self._settling(work, earlier)
+            under_way = self._settling(work, earlier, ended)
             if under_way is not None:
                 return under_way
             operation = Operation(
@@ -137,13 +147,14 @@ class InterventionsService:
             work.commit()
         return operation
 
-    def _settling(self, work: Work, earlier: Operation) -> Operation | None:
+    @staticmethod
+    def _settling(work: Work, earlier: Operation, ended: OperationStatus) -> Operation | None:
         """The operation that takes `earlier` up already, if it is under way.
 
         Raises:
             InvalidStateError: there is nothing to take up (any more).
         """
-        if earlier.status is not _S.NEEDS_ATTENTION:
+        if earlier.status is not ended:
             raise _not_in_state("only what needs attention is resumed", earlier)
         if earlier.settled_by is None:
             return None

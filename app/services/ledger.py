@@ -71,10 +71,12 @@ class LedgerService:
 
     def has_open_removals(self, operation_id: str) -> bool:
         """Whether it is unknown of a removal on the way forward what it did."""
-        return any(
-            intent.outcome in OPEN and isinstance(_change(intent), REMOVALS)
-            for intent in self._intents(operation_id, FORWARD)
-        )
+        return any(isinstance(change, REMOVALS) for change in self.open_calls(operation_id))
+
+    def open_calls(self, operation_id: str) -> tuple[Change, ...]:
+        """Return the changes of calls of which nobody knows whether they take effect."""
+        intents = self._intents(operation_id, FORWARD)
+        return tuple(_change(intent) for intent in intents if intent.outcome in OPEN)
 
     def created(self, operation_id: str) -> dict[str, str]:
         """Return the ids of groups that an operation's way forward made, by their first name."""

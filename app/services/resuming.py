@@ -12,25 +12,22 @@ import structlog
 from app.domain.changes import CreateGroup, bound
 from app.domain.documents import Document
 from app.domain.errors import RollbackAskedError, StorageUnavailableError
-from app.domain.observation import marked
 from app.domain.operations import Operation
 from app.ports.clock import Clock
 from app.ports.steps import Steps
-from app.ports.store import KeptPlan, Store
+from app.ports.store import Store
 from app.services.backups import BackupsService
-from app.services.changes import FORWARD, Course
+from app.services.changes import Course
 from app.services.completion import Completion
+from app.services.courses import STEPS_BEFORE, course_of
 from app.services.endings import EndingsService, origin_of
 from app.services.ledger import LedgerService
 from app.services.problems import problem_document
 from app.services.queueing import await_turn
 from app.services.verification import VerificationService
-from app.services.way_back import WayBack, changes_of, problem_of
+from app.services.way_back import WayBack, problem_of
 
 log = structlog.get_logger()
-
-STEPS_BEFORE = 2
-"""Recorded steps before the first look: check, back up."""
 
 
 class Resuming:
@@ -110,11 +107,8 @@ class Resuming:
             assert operation is not None
             assert operation.settles is not None
             earlier = work.operations.get(operation.settles)
-            origin = origin_of(work, operation)
-            kept = work.plans.get(origin.plan_id or "")
-        assert earlier is not None
-        assert kept is not None
-        return _course(operation_id, origin, kept), earlier
+            assert earlier is not None
+            return course_of(work, operation), earlier
 
     def _prepare(self, course: Course, created: Mapping[str, str]) -> bool:
         """One step: read, and back up what may be touched; False where that ended the operation."""
@@ -155,10 +149,3 @@ class Resuming:
         for backup_id in backup_ids:
             self._backups.get(backup_id)  # read back: its hash is checked
         return True
-
-
-def _course(operation_id: str, origin: Operation, kept: KeptPlan) -> Course:
-    changes = tuple(marked(changes_of(kept), origin.operation_id))
-    return Course(
-        operation_id, origin.operation_id, FORWARD, kept.plan_id, changes, STEPS_BEFORE + 1
-    )

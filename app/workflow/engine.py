@@ -2,17 +2,21 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import Connection
 
-from app.domain.errors import StorageUnavailableError
+from app.domain.errors import StorageUnavailableError, SupersededError
+from app.ports.engine import Fate
 from app.ports.steps import Steps
-from app.workflow import guards
+from app.ports.store import Store
+from app.workflow import fates, guards
 from app.workflow.errors import (
     EngineError,
     Interrupted,
@@ -21,6 +25,7 @@ from app.workflow.errors import (
     SecondEngineError,
 )
 from app.workflow.lock import ExecutorLock, Lock, ProcessLock
+from app.workflow.membership import Membership, Terms
 from app.workflow.steps import DurableSteps
 
 log = logging.getLogger(__name__)
@@ -28,8 +33,8 @@ log = logging.getLogger(__name__)
 Operation: TypeAlias = Callable[[str, Steps], None]
 
 VERSION = "2"
-"""Of the sequences of steps. A process recovers only work of its own version, so another one
-is for a change that must not meet old work, and needs that to be drained first."""
+"""Of the sequences of steps. A process goes on only with journals of its own version; what an
+earlier one left is begun anew where it has touched nothing, and else needs attention."""
 
 QUEUE = "operations"
 WORKFLOW = "operation"
@@ -41,10 +46,15 @@ LIVE = 256
 """Operations begun and not ended in one process. Many may wait for one another: were the limit
 small, those that wait could keep out the one that they wait for. Steps have a smaller limit."""
 
+QUEUE_STOP_SECONDS = 2
+
 THREADS = 4 * LIVE
 """Operations taken up again after a crash come on top of those from the queue."""
 
 _process = threading.Lock()
+
+_tenure: ContextVar[str | None] = ContextVar("tenure", default=None)
+"""On whose behalf this thread runs an operation."""
 
 
 class DurableEngine:
@@ -52,7 +62,8 @@ class DurableEngine:
 
     Order of use: construct, `register` what an operation does, `launch`; `close` at the end.
     `executor_id` says whose interrupted operations are taken up at launch: the same one after
-    every start of this process, and never the same in two living ones. `name` has at least
+    every start of this process, and never the same in two living ones. With a `store` there
+    may be replicas, which take over from one another by the `terms`. `name` has at least
     three characters. At most `concurrency` steps run at a time; an operation that pauses takes
     no part in that. One that met an unusable database is tried again after `revival`.
     """
@@ -66,6 +77,8 @@ class DurableEngine:
         concurrency: int = 8,
         polling_interval: timedelta = timedelta(milliseconds=30),
         revival: timedelta = timedelta(seconds=5),
+        terms: Terms | None = None,
+        chore_every: timedelta = timedelta(seconds=30),
     ) -> None:
         self._url = guards.read_url(database_url)
         self._executor_id = executor_id
@@ -80,7 +93,14 @@ class DurableEngine:
         self._operation: Operation | None = None
         self._client: DBOSClient | None = None
         self._dbos: DBOS | None = None
+        self._terms = terms or Terms(alone=self._file is not None)
+        self._chore_every = chore_every
+        self._chore: Callable[[], None] | None = None
+        self._store: Store | None = None
+        self._membership: Membership | None = None
+        self._lifecycle = threading.RLock()
         self._closing = threading.Event()
+        self._ended = threading.Event()
         self._active = 0
         self._idle = threading.Condition()
         if self._file is not None:
@@ -90,12 +110,22 @@ class DurableEngine:
     def is_running(self) -> bool:
         return self._dbos is not None and not self._closing.is_set()
 
-    def register(self, operation: Operation) -> None:
-        """Say what an operation does; once, before `launch`."""
+    def register(
+        self,
+        operation: Operation,
+        *,
+        store: Store | None = None,
+        chore: Callable[[], None] | None = None,
+    ) -> None:
+        """Say what an operation does; once, before `launch`.
+
+        `store` is where replicas know of one another. `chore` is done now and then, by one
+        living replica.
+        """
         if self._operation is not None:
             msg = "what an operation does was said before"
             raise EngineError(msg)
-        self._operation = operation
+        self._operation, self._store, self._chore = operation, store, chore
 
     def prepare(self) -> None:
         """Make the engine's own tables and its queue: all that `enqueue` needs.
@@ -130,38 +160,104 @@ class DurableEngine:
         except BaseException:
             self._stop()
             raise
+        if self._chore is not None:
+            threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
 
-    def enqueue(self, connection: Connection, operation_id: str) -> None:
+    def enqueue(self, connection: Connection, operation_id: str, anew: bool = False) -> None:
         """Put an operation into the queue, in the transaction that is open on `connection`.
 
-        An operation that is or was in the queue already is left as it is.
+        An operation that is or was in the queue already is left as it is; `anew` gives it a
+        journal of this version beside the one that it has.
         """
         self._connected().enqueue_in_transaction(
             connection,
             {
                 "workflow_name": WORKFLOW,
                 "queue_name": QUEUE,
-                "workflow_id": operation_id,
+                "workflow_id": fates.renewed(operation_id, VERSION) if anew else operation_id,
                 "app_version": VERSION,
             },
             operation_id,
         )
+
+    def tenure(self) -> str | None:
+        """Return the tenure on whose behalf this thread runs an operation, if it does."""
+        return _tenure.get()
+
+    def check_fresh(self) -> None:
+        """Refuse to make a call that others may have given up waiting for.
+
+        Raises:
+            SupersededError
+        """
+        membership = self._membership
+        if _tenure.get() is None or membership is None:
+            return
+        if membership.tenure_id != _tenure.get() or not membership.is_fresh:
+            raise SupersededError("this process was silent for longer than its lease")
+
+    def abandoned(self, operation_ids: Collection[str]) -> Mapping[str, Fate]:
+        """Return those of the operations that nobody will go on with."""
+        if self._membership is None or not self.is_running:
+            return {}
+        versions = self._membership.living_versions() | {VERSION}
+        return fates.abandoned(operation_ids, versions, VERSION)
 
     def close(self, *, patience: timedelta = timedelta(seconds=10)) -> None:
         """Let every operation finish its step, for so long, and stop; they go on at next launch.
 
         A step that needs longer is left behind as if the process had been killed in it.
         """
-        if self._dbos is None:
-            self._disconnect()
-            return
+        with self._lifecycle:
+            if self._dbos is None:
+                self._disconnect()
+                return
+            self._let_go()
+            with self._idle:
+                idle = self._idle.wait_for(self._is_idle, timeout=patience.total_seconds())
+            if not idle:
+                log.warning("steps cut short: %d operations did not reach the next", self._active)
+            elif self._membership is not None:
+                self._membership.leave()
+            self._stop()
+
+    def _let_go(self) -> None:
+        """Claim nothing more, and begin no further step."""
+        assert self._dbos is not None
         for event in self._dbos.background_thread_stop_events:
             event.set()
         self._closing.set()
-        with self._idle:
-            if not self._idle.wait_for(self._is_idle, timeout=patience.total_seconds()):
-                log.warning("steps cut short: %d operations did not reach the next", self._active)
-        self._stop()
+        # What the queue has claimed by now is counted among the active ones, or comes back.
+        for thread in self._dbos._background_threads:  # noqa: SLF001 - no public way to wait
+            if "queue" in thread.name:
+                thread.join(timeout=QUEUE_STOP_SECONDS)
+
+    def _relaunch(self) -> None:
+        """Begin again as somebody else: what ran here belongs to another process by now."""
+        with self._lifecycle:
+            if self._dbos is None or self._closing.is_set():
+                return
+            self._let_go()
+            self._forget()
+            while True:
+                try:
+                    self._begin()
+                except Exception:
+                    log.exception("the engine could not be launched again yet")
+                    self._forget()
+                    threading.Event().wait(self._revival.total_seconds())
+                else:
+                    return
+
+    def _do_chores(self) -> None:
+        while not self._ended.wait(self._chore_every.total_seconds()):
+            membership = self._membership
+            try:
+                if self.is_running and membership is not None and membership.is_eldest:
+                    assert self._chore is not None
+                    self._chore()
+            except Exception:
+                log.exception("a chore was left undone; it is done later")
 
     @property
     def _address(self) -> str:
@@ -179,13 +275,33 @@ class DurableEngine:
         return self._client
 
     def _start(self) -> None:
+        self._ended.clear()
         self._lock.take()
-        self._closing.clear()
         self.prepare()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Launch as a new tenure. Runs of an earlier one keep the event that ended them."""
+        self._closing = threading.Event()
+        if self._store is not None:
+            self._membership = Membership(
+                store=self._store,
+                name=self._executor_id,
+                version=VERSION,
+                terms=self._terms,
+                recover=partial(fates.recover, version=VERSION),
+                lost=self._relaunch,
+            )
         self._dbos = DBOS(config=self._config())
         DBOS.workflow(name=WORKFLOW, max_recovery_attempts=RECOVERIES)(self._registered())
         DBOS.listen_queues([QUEUE])
         DBOS.launch()
+        if self._membership is not None:
+            self._membership.start()
+
+    @property
+    def _identity(self) -> str:
+        return self._executor_id if self._membership is None else self._membership.tenure_id
 
     def _config(self) -> DBOSConfig:
         return DBOSConfig(
@@ -194,7 +310,7 @@ class DurableEngine:
             dbos_system_schema=SCHEMA,
             serializer=DBOSPortableJSONSerializer(),
             application_version=VERSION,
-            executor_id=self._executor_id,
+            executor_id=self._identity,
             max_executor_threads=THREADS,
             enable_otlp=False,
             log_level="WARNING",
@@ -202,26 +318,34 @@ class DurableEngine:
         )
 
     def _registered(self) -> Callable[[str], None]:
+        closing = self._closing
+        tenure_id = None if self._membership is None else self._membership.tenure_id
+
         def operation(operation_id: str) -> None:
-            self._run(operation_id)
+            token = _tenure.set(tenure_id)
+            try:
+                self._run(operation_id, closing)
+            finally:
+                _tenure.reset(token)
 
         return operation
 
-    def _run(self, operation_id: str) -> None:
+    def _run(self, operation_id: str, closing: threading.Event) -> None:
         if self._operation is None:
             raise NotRunningError
+        workflow_id = DBOS.workflow_id or operation_id
         with self._counted():
-            steps = DurableSteps(closing=self._closing, permits=self._permits)
+            steps = DurableSteps(closing=closing, permits=self._permits)
             try:
                 self._operation(operation_id, steps)
             except (Interrupted, StorageUnavailableError) as error:
-                self._interrupted(operation_id, error)
+                if closing.is_set():
+                    log.info("operation %s goes on elsewhere or later", operation_id)
+                else:
+                    self._interrupted(workflow_id, error)
                 raise Interrupted from error
 
     def _interrupted(self, operation_id: str, error: BaseException) -> None:
-        if self._closing.is_set():
-            log.info("operation %s goes on at the next launch", operation_id)
-            return
         log.warning("operation %s interrupted, to be revived", operation_id, exc_info=error)
         self._revive_later(operation_id)
 
@@ -236,7 +360,7 @@ class DurableEngine:
             return
         try:
             status = DBOS.get_workflow_status(operation_id)
-            if status is None or status.executor_id != self._executor_id:
+            if status is None or status.executor_id != self._identity:
                 return
             DBOS.resume_workflow(operation_id, queue_name=QUEUE)
         except Exception:
@@ -257,9 +381,16 @@ class DurableEngine:
     def _is_idle(self) -> bool:
         return self._active == 0
 
-    def _stop(self) -> None:
+    def _forget(self) -> None:
+        """Let the engine underneath go, and the tenure with it."""
+        if self._membership is not None:
+            self._membership.stop()
         DBOS.destroy(destroy_registry=True)
         self._dbos = None
+
+    def _stop(self) -> None:
+        self._forget()
+        self._ended.set()
         self._disconnect()
         self._lock.release()
         _process.release()

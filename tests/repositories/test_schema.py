@@ -53,6 +53,7 @@ def fill(url: str) -> None:
         work.ledger.add(entry())
         work.intents.begin("operation-1", "token-1", {}, NOON)
         work.turns.take("operation-1", ["sg-db"])
+        work.replicas.enlist("one", "1")
         work.commit()
     store.close()
 
@@ -67,6 +68,20 @@ def test_migrations_go_up_and_down_with_rows_in_every_table(empty_url: str) -> N
     schema.migrate(empty_url)
     fill(empty_url)
     assert tables(empty_url) == {"alembic_version", *metadata.tables}
+
+
+def test_operations_of_before_there_were_events_have_one(empty_url: str) -> None:
+    schema.migrate(empty_url)
+    fill(empty_url)
+    schema.downgrade(empty_url, "0001")
+    schema.migrate(empty_url)
+    store = SqlStore(url=empty_url)
+    with store.read() as work:
+        [event] = work.operations.events("operation-1")
+        kept = work.operations.get("operation-1")
+    store.close()
+    assert (event.status, event.progress, event.step) == (operation().status, 0, None)
+    assert kept == operation(steps=(step(),))
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:

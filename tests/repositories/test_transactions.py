@@ -120,7 +120,7 @@ def test_the_second_writer_begins_when_the_first_has_ended(store: Store) -> None
 def test_an_operation_is_enqueued_over_the_connection_of_its_transaction(database_url: str) -> None:
     seen: list[tuple[bool, str]] = []
 
-    def enqueue(connection: Connection, operation_id: str) -> None:
+    def enqueue(connection: Connection, operation_id: str, *_: object) -> None:
         seen.append((connection.in_transaction(), operation_id))
         connection.execute(sqlalchemy.text("DELETE FROM turns"))
 
@@ -156,7 +156,7 @@ def test_a_full_disk_is_storage_unavailable_and_passes(sqlite_url: str) -> None:
     schema.migrate(sqlite_url)
     store = SqlStore(url=sqlite_url)
 
-    def bound(connection: Connection, _: str) -> None:
+    def bound(connection: Connection, *_: object) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count = 1")
 
     def fill(work: Work) -> None:
@@ -180,7 +180,7 @@ def test_a_commit_on_sqlite_survives_a_power_loss(sqlite_url: str) -> None:
     schema.migrate(sqlite_url)
     seen: list[object] = []
 
-    def look(connection: Connection, pragma: str) -> None:
+    def look(connection: Connection, pragma: str, *_: object) -> None:
         seen.append(connection.exec_driver_sql(f"PRAGMA {pragma}").scalar())
 
     store = SqlStore(url=sqlite_url, enqueue=look)

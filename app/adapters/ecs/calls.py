@@ -1,7 +1,8 @@
 """One account and region on the wire: reads are repeated, changes are sent once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from app.adapters.ecs.codes import BaseIdentityError, is_key_fault, kind_of
 from app.adapters.ecs.patience import Patience
@@ -36,6 +37,13 @@ class RefusedChange(Exception):  # noqa: N818 - it becomes an error only if it i
         self.meaning = meaning
 
 
+Permit: TypeAlias = Callable[[], None]
+
+
+def free() -> None:
+    """Permit every call."""
+
+
 class Calls:
     """Sends requests with the account's identity, and says in our words what came of them."""
 
@@ -47,7 +55,10 @@ class Calls:
         access: AccountAccess,
         region_id: str,
         patience: Patience,
+        permit: Permit = free,
     ) -> None:
+        """`permit` is asked right before each call that changes something; it may raise."""
+        self._permit = permit
         self.place = Place(access.account_id, region_id)
         self._transport = transport
         self._sessions = sessions
@@ -89,7 +100,7 @@ class Calls:
                 unless the code says that all is well.
         """
         try:
-            return self._send(request)
+            return self._send(request, self._permit)
         except RefusedError as refusal:
             meaning = self._refused(refusal, request, kind_of_change(refusal))
             raise RefusedChange(refusal, meaning) from refusal
@@ -97,9 +108,10 @@ class Calls:
             kind = CloudUnavailableError if isinstance(error, NotSentError) else OutcomeUnknownError
             raise self._error(kind, str(error), request) from error
 
-    def _send(self, request: SdkRequest) -> Reply:
+    def _send(self, request: SdkRequest, permit: Permit = free) -> Reply:
         identity = self._sessions.identity(self._access)
         region_id = self.place.region_id
+        permit()
         try:
             return self._transport.send(request, region_id=region_id, identity=identity)
         except RefusedError as refusal:
@@ -107,6 +119,7 @@ class Calls:
                 raise
         # Nothing was done: keys are judged first. New ones are tried, once.
         identity = self._sessions.renewed(self._access, instead_of=identity)
+        permit()
         return self._transport.send(request, region_id=region_id, identity=identity)
 
     def _refused(

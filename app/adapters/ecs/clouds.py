@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from app.adapters.ecs import performing
-from app.adapters.ecs.calls import Calls
+from app.adapters.ecs.calls import Calls, Permit, free
 from app.adapters.ecs.group_reads import GroupReads
 from app.adapters.ecs.http import SdkTransport
 from app.adapters.ecs.instance_reads import InstanceReads
@@ -45,8 +45,10 @@ class WiredClouds:
         clock: Clock,
         patience: Patience,
         workers: int,
+        permit: Permit = free,
         sts_region_id: str = "cn-hangzhou",
     ) -> None:
+        self._permit = permit
         self._transport = transport
         self._access_of = access_of
         self._patience = patience
@@ -77,6 +79,7 @@ class WiredClouds:
             access=access,
             region_id=region_id,
             patience=self._patience,
+            permit=self._permit,
         )
         return SdkEcs(calls, self._together, self._classic)
 
@@ -113,6 +116,7 @@ class SdkClouds(WiredClouds):
         retry_attempts: int = 4,
         retry_total: timedelta = timedelta(seconds=20),
         retry_wait: timedelta = timedelta(milliseconds=200),
+        permit: Permit = free,
     ) -> None:
         """Raise ValueError without a base identity that fits, or with only one endpoint."""
         transport = SdkTransport(
@@ -134,6 +138,7 @@ class SdkClouds(WiredClouds):
             clock=clock,
             patience=Patience(retry_attempts, retry_total, retry_wait),
             workers=pool_size,
+            permit=permit,
         )
 
 
