@@ -9,7 +9,7 @@ branch_labels = None
 depends_on = None
 
 TEXT = sa.String(length=255)
-SECONDS = sa.Double()
+SECONDS: sa.Double[float] = sa.Double()
 
 
 def upgrade() -> None:
