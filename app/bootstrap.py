@@ -12,6 +12,7 @@ from app.adapters.ecs.environment import silence_sdk
 from app.domain.plan import Limits
 from app.domain.planning import Bounds
 from app.repositories import schema
+from app.repositories.budget import SqlBudget
 from app.repositories.store import SqlStore
 from app.services.accounts import AccountsService, Directory
 from app.services.backups import BackupsService
@@ -69,6 +70,7 @@ class Service:
     store: SqlStore
     engine: DurableEngine
     clouds: SdkClouds
+    budget: SqlBudget
     worlds: Worlds
     drain_patience: timedelta
     drain_notice: timedelta
@@ -102,6 +104,7 @@ class Service:
         self.engine.close(patience=self.drain_patience)
         self.worlds.close()
         self.clouds.close()
+        self.budget.close()
         self.store.close()
 
 
@@ -141,7 +144,8 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     )
     store = SqlStore(url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure)
     directory = Directory(store=store)
-    clouds = _clouds(settings, directory, clock, permit=engine.check_fresh)
+    budget = SqlBudget(url=settings.database_url, quotas=settings.quotas)
+    clouds = _clouds(settings, directory, clock, permit=engine.check_fresh, budget=budget)
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
     backups = BackupsService(store=store, clock=clock, ids=ids)
     ledger = LedgerService(store=store, backups=backups)
@@ -165,7 +169,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     engine.register(execution, store=store, chore=sweeping)
     runs_operations = role is not Role.API
     house = House(
-        accounts=AccountsService(store=store, clouds=clouds, clock=clock, ids=ids),
+        accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
         inventory=InventoryService(clouds=clouds, directory=directory),
         plans=plans,
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
@@ -186,6 +190,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         store=store,
         engine=engine,
         clouds=clouds,
+        budget=budget,
         worlds=worlds,
         drain_patience=settings.drain_patience,
         drain_notice=settings.drain_notice or timedelta(seconds=0.1 if quick else 3),
@@ -274,7 +279,11 @@ def _terms(settings: Settings) -> Terms:
 
 
 def _clouds(
-    settings: Settings, directory: Directory, clock: SystemClock, permit: Callable[[], None]
+    settings: Settings,
+    directory: Directory,
+    clock: SystemClock,
+    permit: Callable[[], None],
+    budget: SqlBudget,
 ) -> SdkClouds:
     key_id, key_secret = settings.base_key
     quick = settings.is_simulated
@@ -290,6 +299,7 @@ def _clouds(
         read_timeout=settings.read_timeout,
         pool_size=settings.pool_size,
         permit=permit,
+        budget=budget,
         retry_attempts=settings.read_attempts,
         retry_total=timedelta(seconds=3 if quick else 20),
         retry_wait=timedelta(milliseconds=50 if quick else 200),

@@ -1,11 +1,12 @@
 """All that is configurable, read once: environment variables with the prefix INTERCOM_."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -138,6 +139,13 @@ class Settings(BaseSettings):
     sends: int = Field(
         4, ge=1, le=20, description="How often one change is sent at most, with the same token."
     )
+    rate_limits: Annotated[Mapping[str, int] | None, NoDecode] = Field(
+        None,
+        description="Quotas of the cloud in calls a minute, by action, account and region, such as "
+        "`*=100,Describe*=500,JoinSecurityGroup=60`, each at least 20; half of each is used. "
+        "`*=100,Describe*=500` for `alibaba` (yours stand in its Quota Center), none for the "
+        "simulator.",
+    )
     connect_timeout: Seconds = Field(
         timedelta(seconds=3), description="For a connection to the cloud."
     )
@@ -182,6 +190,27 @@ class Settings(BaseSettings):
             names = tuple(name.strip() for name in hosts.split(",") if name.strip())
             return values | {"allowed_hosts": names}
         return values
+
+    @field_validator("rate_limits", mode="before")
+    @classmethod
+    def _split_limits(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        limits: dict[str, int] = {}
+        for each in filter(None, (part.strip() for part in value.split(","))):
+            name, _, calls = each.partition("=")
+            if not calls.strip().isdecimal() or int(calls) < SMALLEST_QUOTA:
+                msg = f"{each!r} is no limit: write ACTION=CALLS, at least {SMALLEST_QUOTA}"
+                raise ValueError(msg)
+            limits[name.strip()] = int(calls)
+        return limits
+
+    @property
+    def quotas(self) -> Mapping[str, int]:
+        """The rate limits in force."""
+        if self.rate_limits is not None:
+            return self.rate_limits
+        return {} if self.is_simulated else DEFAULT_QUOTAS
 
     @model_validator(mode="after")
     def _check_cloud(self) -> Self:
@@ -237,5 +266,9 @@ class Settings(BaseSettings):
         return self.access_key_id, None if secret is None else secret.get_secret_value()
 
 
+DEFAULT_QUOTAS: Mapping[str, int] = {"*": 100, "Describe*": 500}
+"""Our own guess: the cloud publishes no figures for these actions."""
+
+SMALLEST_QUOTA = 20
 REAL_CLOUD = "aliyuncs.com"
 SHORTEST_KEY = 16

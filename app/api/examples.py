@@ -101,6 +101,20 @@ CHECKED_ACCOUNT: Json = ACCOUNT | {
     "access_detail": "the role can be assumed and belongs to the account",
     "checked_at": "2026-01-05T08:00:10Z",
 }
+ACCOUNT_DETAILS: Json = CHECKED_ACCOUNT | {
+    "calls": [
+        {
+            "region_id": REGION,
+            "action": "AuthorizeSecurityGroup",
+            "limit": 50,
+            "calls": 12,
+            "retries": 1,
+            "throttled": 0,
+            "refused": 0,
+            "is_locked": False,
+        }
+    ]
+}
 ACCOUNT_PAGE: Json = {"items": [CHECKED_ACCOUNT], "next_cursor": None}
 
 # --- inventory --------------------------------------------------------------------

@@ -120,8 +120,9 @@ class Ecs(Protocol):
         self, wanted: InventoryFilter, *, limit: int, token: str | None
     ) -> GroupPage: ...
 
-    def perform(self, change: Change, *, token: str) -> Performed:
+    def perform(self, change: Change, *, token: str, again: bool = False) -> Performed:
         """Make one change; where the cloud takes a token, the same one twice acts once.
+        `again` says that it was sent before.
 
         What is already so counts as done: a membership that exists or is gone, a group that
         is gone. A rule to be revoked that is gone raises CloudNotFoundError.
@@ -134,8 +135,10 @@ class Ecs(Protocol):
 class Clouds(Protocol):
     """Every account and region that the service may speak for."""
 
-    def of(self, account_id: str, region_id: str) -> Ecs:
+    def of(self, account_id: str, region_id: str, *, urgent: bool = False) -> Ecs:
         """Return the account's view of a region; nothing is called yet.
+
+        `urgent` calls take changes back: some of what may be called is reserved for them.
 
         Raises:
             TargetNotFoundError: the account is not registered, or not with this region.

@@ -55,13 +55,34 @@ def read_engine(url: URL) -> Engine:
     )
 
 
+def counting_engine(url: URL) -> Engine:
+    """Return an engine for counters: its writers do not wait for those of `write_engine`, except
+    in SQLite, where there is one lock. What the last moment before a power loss counted may be
+    gone after it.
+    """
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(
+            url, hide_parameters=True, pool_size=1, max_overflow=0, pool_timeout=PATIENCE_SECONDS
+        )
+        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", foreign_keys=True, synchronous="NORMAL")
+        return engine
+    arguments = _postgresql_arguments()
+    arguments["options"] += " -c synchronous_commit=off"
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+
+
 def _prepare_sqlite(
-    engine: Engine, *, begin: str, foreign_keys: bool, query_only: bool = False
+    engine: Engine,
+    *,
+    begin: str,
+    foreign_keys: bool,
+    query_only: bool = False,
+    synchronous: str = "FULL",  # a backup must survive a power loss
 ) -> None:
     settings = (
         f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}",
         f"PRAGMA foreign_keys = {foreign_keys:d}",
-        "PRAGMA synchronous = FULL",  # a backup must survive a power loss
+        f"PRAGMA synchronous = {synchronous}",
         f"PRAGMA query_only = {query_only:d}",
     )
 

@@ -229,3 +229,19 @@ tenures = Table(
     Column("ended_by", String(LIMIT)),
     Column("settled_at", Double),
 )
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("account_id", String(LIMIT), primary_key=True),
+    Column("region_id", String(LIMIT), primary_key=True),
+    Column("action", String(LIMIT), primary_key=True),
+    Column("ordinary_at", Double, nullable=False),
+    Column("reserve_at", Double, nullable=False),
+    Column("locked_until", Double, nullable=False),
+    Column("retry_credit", Double, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("retries", BigInteger, nullable=False),
+    Column("throttled", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+)

@@ -13,6 +13,7 @@ from app.domain.errors import (
     NotFoundError,
 )
 from app.domain.groups import Place
+from app.ports.budget import Budget, Spent
 from app.ports.clock import Clock, Ids
 from app.ports.ecs import AccountAccess, Clouds
 from app.ports.store import Page, Store
@@ -23,9 +24,12 @@ ROLE_ARN = re.compile(r"acs:ram::([0-9]{16}):role/[A-Za-z0-9.@_-]{1,64}", re.ASC
 class AccountsService:
     """Registering calls nothing; `check` verifies."""
 
-    def __init__(self, *, store: Store, clouds: Clouds, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, *, store: Store, clouds: Clouds, budget: Budget, clock: Clock, ids: Ids
+    ) -> None:
         self._store = store
         self._clouds = clouds
+        self._budget = budget
         self._clock = clock
         self._ids = ids
 
@@ -101,6 +105,10 @@ class AccountsService:
                 raise InUseError("a connection stands in this account", account_id=account_id)
             work.accounts.remove(account_id)
             work.commit()
+
+    def spent(self, account_id: str) -> tuple[Spent, ...]:
+        """How often the cloud was called for an account, where calls are limited."""
+        return self._budget.spent(account_id)
 
     def check(self, account_id: str) -> Account:
         """Assume the role, ask the cloud who we are, and keep the finding."""

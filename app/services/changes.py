@@ -133,8 +133,13 @@ class ChangesService:
             if answer["outcome"] in {"done", "refused"}:
                 break
             if answer["outcome"] == "later" and attempt < self._patience.sends:
-                steps.pause(self._patience.calm_down)
+                steps.pause(self._pause_after(answer))
         return answer
+
+    def _pause_after(self, answer: Document) -> timedelta:
+        """Until there is a place in our own budget, or the cloud's minute is over."""
+        seconds = answer["problem"].get("retry_after_seconds")
+        return self._patience.calm_down if seconds is None else timedelta(seconds=seconds)
 
     def _once(
         self, name: str, course: Course, number: int, change: Change, steps: Steps
@@ -148,7 +153,7 @@ class ChangesService:
             steps.pause(self._patience.look_every)
             answer = _object(steps.run(f"{name}, again {again}", perform))
         if answer["outcome"] == "unknown":
-            shown = self._look(name, change, steps)
+            shown = self._look(name, course, change, steps)
             if shown is not None:
                 return self._found(course, number, shown)
         return answer if answer["outcome"] != "busy" else answer | {"outcome": "refused"}
@@ -166,46 +171,24 @@ class ChangesService:
             work.commit()
         return {"outcome": "done", "group_id": group_id}
 
-    def _look(self, name: str, change: Change, steps: Steps) -> Document | None:
+    def _look(self, name: str, course: Course, change: Change, steps: Steps) -> Document | None:
         """Look until the change shows or the settle window has passed."""
         for look in range(1, self._patience.looks + 1):
             if look > 1:
                 steps.pause(self._patience.look_every)
-            shown = steps.run(f"{name}, look {look}", lambda: self._is_done(change))
+            shown = steps.run(f"{name}, look {look}", lambda: self._is_done(course, change))
             if shown is not None:
                 return _object(shown)
         return None
 
-    def _is_done(self, change: Change) -> dict[str, Json] | None:
+    def _is_done(self, course: Course, change: Change) -> dict[str, Json] | None:
         """Say whether the cloud shows the change; one that cannot be read shows nothing."""
         try:
-            return self._is_shown(change)
+            return _is_shown(self._cloud(course, change), change)
         except StorageUnavailableError:
             raise
         except AppError:
             return None
-
-    def _is_shown(self, change: Change) -> dict[str, Json] | None:
-        cloud = self._clouds.of(change.place.account_id, change.place.region_id)
-        shown: dict[str, Json] = {"group_id": None}
-        match change:
-            case Join() | Leave():
-                found = cloud.instances([change.instance_id])
-                member = any(change.group_id in instance.group_ids for instance in found)
-                return shown if member is isinstance(change, Join) else None
-            case Authorize():
-                groups = cloud.groups([change.group_id])
-                held = {each.rule for group in groups for each in group.rules}
-                return shown if all(new.rule in held for new in change.rules) else None
-            case Revoke():
-                groups = cloud.groups([change.group_id])
-                ids = {each.rule_id for group in groups for each in group.rules}
-                return None if any(each.rule_id in ids for each in change.held) else shown
-            case DeleteGroup():
-                return None if cloud.groups([change.group_id]) else shown
-            case CreateGroup():
-                group_id = _made(cloud, change)
-                return None if group_id is None else {"group_id": group_id}
 
     def _perform(self, course: Course, number: int, change: Change) -> Document:
         """One durable step: note the intent, make the call, note what came of it."""
@@ -215,7 +198,7 @@ class ChangesService:
             return {"outcome": "refused", "problem": problem_document(begun)}
         step, maybe_done = begun
         try:
-            performed = self._call(change, token, look_first=maybe_done)
+            performed = self._call(course, step, change, token, look_first=maybe_done)
         except StorageUnavailableError:
             raise
         except CloudBusyError as error:
@@ -228,7 +211,7 @@ class ChangesService:
         except OutcomeUnknownError as error:
             return self._end(course, step, token, "unknown", error)
         except AppError as error:
-            made = self._made_after_all(change)
+            made = self._made_after_all(course, change)
             if made is not None:
                 return self._end(course, step, token, "done", made) | {"group_id": made.group_id}
             outcome = "unknown" if maybe_done else "refused"
@@ -238,27 +221,32 @@ class ChangesService:
         answer = self._end(course, step, token, outcome, performed)
         return answer | {"outcome": "done", "group_id": performed.group_id}
 
-    def _made_after_all(self, change: Change) -> Performed | None:
+    def _made_after_all(self, course: Course, change: Change) -> Performed | None:
         """A group that the cloud made although it said no, as our marker in it tells."""
         if not isinstance(change, CreateGroup):
             return None
-        cloud = self._clouds.of(change.place.account_id, change.place.region_id)
         try:
-            group_id = _made(cloud, change)
+            group_id = _made(self._cloud(course, change), change)
         except StorageUnavailableError:
             raise
         except AppError:
             return None
         return None if group_id is None else Performed("", group_id)
 
-    def _call(self, change: Change, token: str, *, look_first: bool) -> Performed:
-        cloud = self._clouds.of(change.place.account_id, change.place.region_id)
+    def _cloud(self, course: Course, change: Change) -> Ecs:
+        place, urgent = change.place, course.name == BACK
+        return self._clouds.of(place.account_id, place.region_id, urgent=urgent)
+
+    def _call(
+        self, course: Course, step: Step, change: Change, token: str, *, look_first: bool
+    ) -> Performed:
+        cloud = self._cloud(course, change)
         if look_first and isinstance(change, CreateGroup):
             group_id = _made(cloud, change)  # how long the cloud keeps a token is not known
             if group_id is not None:
                 return Performed("", group_id)
         try:
-            return cloud.perform(change, token=token)
+            return cloud.perform(change, token=token, again=step.attempts > 1)
         except CloudNotFoundError:
             if not isinstance(change, Revoke):
                 raise
@@ -351,6 +339,28 @@ def _halt(work: Work, course: Course, *, maybe_done: bool) -> AppError | None:
     if course.name == FORWARD and operation.rollback_asked_at is not None and not maybe_done:
         return RollbackAskedError("somebody asked to take the operation back")
     return None
+
+
+def _is_shown(cloud: Ecs, change: Change) -> dict[str, Json] | None:
+    shown: dict[str, Json] = {"group_id": None}
+    match change:
+        case Join() | Leave():
+            found = cloud.instances([change.instance_id])
+            member = any(change.group_id in instance.group_ids for instance in found)
+            return shown if member is isinstance(change, Join) else None
+        case Authorize():
+            groups = cloud.groups([change.group_id])
+            held = {each.rule for group in groups for each in group.rules}
+            return shown if all(new.rule in held for new in change.rules) else None
+        case Revoke():
+            groups = cloud.groups([change.group_id])
+            ids = {each.rule_id for group in groups for each in group.rules}
+            return None if any(each.rule_id in ids for each in change.held) else shown
+        case DeleteGroup():
+            return None if cloud.groups([change.group_id]) else shown
+        case CreateGroup():
+            group_id = _made(cloud, change)
+            return None if group_id is None else {"group_id": group_id}
 
 
 def _made(cloud: Ecs, change: CreateGroup) -> str | None:

@@ -87,8 +87,11 @@ class VerificationService:
         sent = self._ledger.sent(origin.operation_id)
         return world, observe(before, world, wanted, sent)
 
-    def read(self, course: Course, created: Mapping[str, str]) -> World:
-        """Read what the course may have changed; `created` are groups made on the way."""
+    def read(self, course: Course, created: Mapping[str, str], *, urgent: bool = False) -> World:
+        """Read what the course may have changed; `created` are groups made on the way.
+
+        `urgent` if that is to take it back.
+        """
         _, kept = self._carried(course)
         changes = [bound(change, dict(created)) for change in course.changes]
         sent = self._ledger.sent(course.origin_id)
@@ -97,7 +100,7 @@ class VerificationService:
         made = {group_id: places[group_id] for group_id in created.values()}
         made |= {each.group_id: each.place for each in sent if isinstance(each, CreateGroup)}
         made |= {each.group_id: each.place for each in remade}
-        return self._worlds.read(self._plans.scope(kept, made))
+        return self._worlds.read(self._plans.scope(kept, made), urgent=urgent)
 
     def undone(self, course: Course, back: Course, renamed: Mapping[str, str]) -> World | None:
         """Read what `course` touched; return it if every change of the way back shows in it.
@@ -110,7 +113,7 @@ class VerificationService:
         remade = self._ledger.remade(course.origin_id).values()
         made = {group_id: places[group_id] for group_id in renamed.values() if group_id in places}
         made |= {each.group_id: each.place for each in remade}
-        world = self._worlds.read(self._plans.scope(kept, made))
+        world = self._worlds.read(self._plans.scope(kept, made), urgent=True)
         return None if any(True for _ in missing(world, changes)) else world
 
     def _carried(self, course: Course) -> tuple[Operation, KeptPlan]:

@@ -114,7 +114,7 @@ class WayBack:
         so that a crash does not change it.
         """
         origin, kept = self._accepted(course)
-        world = self._verification.read(course, created)
+        world = self._verification.read(course, created, urgent=True)
         self._ledger.enter(origin, self._ledger.effects(course.origin_id, world))
         unconfirmed = self._ledger.unconfirmed(course.origin_id, world)
         problem = problem_document(
@@ -210,7 +210,7 @@ class WayBack:
         origin, _ = self._accepted(course)
         remaining: Sequence[Effect] = ()
         try:
-            world = self._verification.read(course, created)
+            world = self._verification.read(course, created, urgent=True)
             self._ledger.enter(origin, self._ledger.effects(course.origin_id, world))
             remaining = self._ledger.remaining(course.origin_id, world)
             sent = self._ledger.unconfirmed(course.origin_id, world)

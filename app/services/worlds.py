@@ -31,14 +31,15 @@ class Worlds:
         self._places = places
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
 
-    def read(self, scope: Scope) -> World:
-        """Read everything in scope.
+    def read(self, scope: Scope, *, urgent: bool = False) -> World:
+        """Read everything in scope; `urgent` if that is to take changes back.
 
         Raises:
             TargetNotFoundError: an instance or group that must exist does not.
             AccountUnreachableError, CloudUnavailableError, CloudThrottledError
         """
-        return _Reading(self._clouds, self._pool, frozenset(self._places())).read(scope)
+        places = frozenset(self._places())
+        return _Reading(self._clouds, self._pool, places, urgent).read(scope)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -51,6 +52,7 @@ class _Reading:
     clouds: Clouds
     pool: ThreadPoolExecutor
     places: frozenset[Place]
+    urgent: bool
     world: World = field(default_factory=World)
     instances: dict[str, Instance] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
@@ -330,7 +332,7 @@ class _Reading:
         return tolerant
 
     def _at(self, place: Place) -> Ecs:
-        return self.clouds.of(place.account_id, place.region_id)
+        return self.clouds.of(place.account_id, place.region_id, urgent=self.urgent)
 
     # --- result ---
 

@@ -27,6 +27,7 @@ from app.domain.operations import (
     Step,
     StepStatus,
 )
+from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
 from app.ports.store import KeptPlan, Page
 from app.services.connections import ConnectionView
@@ -127,6 +128,10 @@ class Accounts(Fake):
         if account_id != ACCOUNT.account_id:
             raise NotFoundError("no such account is registered", account_id=account_id)
         return ACCOUNT
+
+    def spent(self, account_id: str) -> tuple[Spent, ...]:
+        self.note("spent", account_id)
+        return (Spent(account_id, examples.REGION, "JoinSecurityGroup", 50, 7, 1, 0, 2, True),)
 
     def change(self, account_id: str, **changes: Any) -> Account:
         self.note("change", account_id, changes)

@@ -1,13 +1,16 @@
 """One account and region on the wire: reads are repeated, changes are sent once."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import TypeAlias
 
 from app.adapters.ecs.codes import BaseIdentityError, is_key_fault, kind_of
 from app.adapters.ecs.patience import Patience
 from app.adapters.ecs.sessions import Sessions
 from app.adapters.ecs.transport import (
+    Identity,
     NotSentError,
     RefusedError,
     Reply,
@@ -25,6 +28,7 @@ from app.domain.errors import (
     OutcomeUnknownError,
 )
 from app.domain.groups import Place
+from app.ports.budget import Budget, Called, NoBudget
 from app.ports.ecs import AccountAccess
 
 
@@ -56,9 +60,16 @@ class Calls:
         region_id: str,
         patience: Patience,
         permit: Permit = free,
+        budget: Budget | None = None,
+        urgent: bool = False,
     ) -> None:
-        """`permit` is asked right before each call that changes something; it may raise."""
+        """`permit` is asked right before each call that changes something; it may raise.
+
+        Every call takes a place in the `budget` first; `urgent` ones take changes back.
+        """
         self._permit = permit
+        self._budget = budget or NoBudget()
+        self._urgent = urgent
         self.place = Place(access.account_id, region_id)
         self._transport = transport
         self._sessions = sessions
@@ -67,8 +78,9 @@ class Calls:
 
     def read(self, request: SdkRequest) -> Reply:
         """Return the reply to a call that changes nothing, within our patience."""
+        tries = count()
         try:
-            return self._patience(lambda: self._send(request))
+            return self._patience(lambda: self._send(request, retry=next(tries) > 0))
         except RefusedError as refusal:
             raise self._refused(refusal, request, kind_of_read(refusal)) from refusal
         except WireError as error:
@@ -92,15 +104,15 @@ class Calls:
                 region_id=self.place.region_id,
             ) from error
 
-    def change(self, request: SdkRequest) -> Reply:
-        """Send a call that changes something, once.
+    def change(self, request: SdkRequest, *, again: bool = False) -> Reply:
+        """Send a call that changes something, once; `again` if it was sent before.
 
         Raises:
             RefusedChange: the cloud answered with an error code; `meaning` is to be raised
                 unless the code says that all is well.
         """
         try:
-            return self._send(request, self._permit)
+            return self._send(request, self._permit, retry=again)
         except RefusedError as refusal:
             meaning = self._refused(refusal, request, kind_of_change(refusal))
             raise RefusedChange(refusal, meaning) from refusal
@@ -108,19 +120,38 @@ class Calls:
             kind = CloudUnavailableError if isinstance(error, NotSentError) else OutcomeUnknownError
             raise self._error(kind, str(error), request) from error
 
-    def _send(self, request: SdkRequest, permit: Permit = free) -> Reply:
+    def _send(self, request: SdkRequest, permit: Permit = free, *, retry: bool) -> Reply:
         identity = self._sessions.identity(self._access)
-        region_id = self.place.region_id
-        permit()
         try:
-            return self._transport.send(request, region_id=region_id, identity=identity)
+            return self._sent(request, identity, permit, retry=retry)
         except RefusedError as refusal:
             if self._access.role_arn is None or not is_key_fault(refusal.code):
                 raise
         # Nothing was done: keys are judged first. New ones are tried, once.
         identity = self._sessions.renewed(self._access, instead_of=identity)
+        return self._sent(request, identity, permit, retry=True)
+
+    def _sent(
+        self, request: SdkRequest, identity: Identity, permit: Permit, *, retry: bool
+    ) -> Reply:
+        """Wait for a place in the budget, then send at once, if we still may."""
+        call = Called(
+            account_id=self.place.account_id,
+            region_id=self.place.region_id,
+            action=request.get_action_name(),
+            urgent=self._urgent,
+            retry=retry,
+        )
+        pause = self._budget.take(call).total_seconds()
+        if pause > 0:
+            time.sleep(pause)
         permit()
-        return self._transport.send(request, region_id=region_id, identity=identity)
+        try:
+            return self._transport.send(request, region_id=self.place.region_id, identity=identity)
+        except RefusedError as refusal:
+            if kind_of(refusal.code) is CloudThrottledError:
+                self._budget.throttled(call)
+            raise
 
     def _refused(
         self, refusal: RefusedError, request: SdkRequest, kind: type[CloudError]

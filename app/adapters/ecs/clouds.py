@@ -17,6 +17,7 @@ from app.domain.changes import Change
 from app.domain.errors import TargetNotFoundError
 from app.domain.groups import Group, GroupRef, Instance
 from app.domain.rules import Policy
+from app.ports.budget import Budget
 from app.ports.clock import Clock
 from app.ports.ecs import (
     AccountAccess,
@@ -46,9 +47,11 @@ class WiredClouds:
         patience: Patience,
         workers: int,
         permit: Permit = free,
+        budget: Budget | None = None,
         sts_region_id: str = "cn-hangzhou",
     ) -> None:
         self._permit = permit
+        self._budget = budget
         self._transport = transport
         self._access_of = access_of
         self._patience = patience
@@ -65,7 +68,7 @@ class WiredClouds:
             self._sts, clock=clock, session_length=SESSION_LENGTH, margin=SESSION_MARGIN
         )
 
-    def of(self, account_id: str, region_id: str) -> Ecs:
+    def of(self, account_id: str, region_id: str, *, urgent: bool = False) -> Ecs:
         access = self._access_of(account_id)
         if access is None or region_id not in access.region_ids:
             raise TargetNotFoundError(
@@ -80,6 +83,8 @@ class WiredClouds:
             region_id=region_id,
             patience=self._patience,
             permit=self._permit,
+            budget=self._budget,
+            urgent=urgent,
         )
         return SdkEcs(calls, self._together, self._classic)
 
@@ -117,6 +122,7 @@ class SdkClouds(WiredClouds):
         retry_total: timedelta = timedelta(seconds=20),
         retry_wait: timedelta = timedelta(milliseconds=200),
         permit: Permit = free,
+        budget: Budget | None = None,
     ) -> None:
         """Raise ValueError without a base identity that fits, or with only one endpoint."""
         transport = SdkTransport(
@@ -139,6 +145,7 @@ class SdkClouds(WiredClouds):
             patience=Patience(retry_attempts, retry_total, retry_wait),
             workers=pool_size,
             permit=permit,
+            budget=budget,
         )
 
 
@@ -184,8 +191,8 @@ class SdkEcs:
     ) -> GroupPage:
         return self._groups.page(wanted, limit=limit, token=token)
 
-    def perform(self, change: Change, *, token: str) -> Performed:
-        return performing.perform(self._calls, change, token=token)
+    def perform(self, change: Change, *, token: str, again: bool = False) -> Performed:
+        return performing.perform(self._calls, change, token=token, again=again)
 
     def set_inner_access(self, group_id: str, policy: Policy, *, token: str) -> Performed:
         return performing.set_inner_access(self._calls, group_id, policy, token=token)

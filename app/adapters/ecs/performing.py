@@ -60,8 +60,8 @@ DONE: Mapping[type[Change], frozenset[str]] = MappingProxyType(
 """Refusals of a change that say that it is already so."""
 
 
-def perform(calls: Calls, change: Change, *, token: str) -> Performed:
-    """Make one change, once.
+def perform(calls: Calls, change: Change, *, token: str, again: bool = False) -> Performed:
+    """Make one change, once; `again` if it was sent before.
 
     Raises:
         ValueError: it belongs to another place, whose ids could be taken for ones of this place.
@@ -71,7 +71,7 @@ def perform(calls: Calls, change: Change, *, token: str) -> Performed:
         raise ValueError(msg)
     request = request_for(change, token=token)
     try:
-        reply = calls.change(request)
+        reply = calls.change(request, again=again)
     except RefusedChange as refused:
         if refused.refusal.code in DONE.get(type(change), ()):
             return Performed(refused.refusal.request_id or "", already=True)

@@ -11,7 +11,13 @@ from app.api.dependencies import Accounts, AskedPage
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
-from app.api.schemas.accounts import Account, AccountChange, AccountPage, AccountRegistration
+from app.api.schemas.accounts import (
+    Account,
+    AccountChange,
+    AccountDetails,
+    AccountPage,
+    AccountRegistration,
+)
 from app.api.schemas.values import AccountId
 from app.domain.errors import (
     AccountMismatchError,
@@ -70,12 +76,12 @@ def register_account(
 
 @router.get(
     "/{account_id}",
-    responses=answer(200, "The account.", examples.ACCOUNT)
+    responses=answer(200, "The account.", examples.ACCOUNT_DETAILS)
     | refusals(NotFoundError, InvalidIdentifierError),
 )
-def get_account(account_id: OneAccount, accounts: Accounts) -> Account:
-    """Return one account."""
-    return Account.of(accounts.get(account_id))
+def get_account(account_id: OneAccount, accounts: Accounts) -> AccountDetails:
+    """Return one account, and how much of the cloud's rate limits was used for it."""
+    return AccountDetails.told(accounts.get(account_id), accounts.spent(account_id))
 
 
 @router.patch(

@@ -1,5 +1,6 @@
 """Accounts as they are registered and answered."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Self, TypedDict
 
@@ -10,6 +11,7 @@ from app.api.schemas.values import AccountId, Name, RegionIds, RoleArn, refused
 from app.domain import accounts as domain
 from app.domain.accounts import AccessState
 from app.domain.errors import SecretNotAcceptedError
+from app.ports.budget import Spent
 
 SECRETS = ("secret", "password", "passwd", "token", "access_key", "accesskey", "private_key")
 
@@ -102,6 +104,46 @@ class Account(Out):
             checked_at=account.checked_at,
             created_at=account.created_at,
         )
+
+
+class CallCount(Out):
+    """How often one action of the cloud was called by all replicas, where it has a limit."""
+
+    region_id: str
+    action: str
+    limit: Annotated[
+        int | None, Field(description="Calls a minute that the service allows itself.")
+    ]
+    calls: int
+    retries: Annotated[int, Field(description="Calls among them that were made again.")]
+    throttled: Annotated[int, Field(description="How often the cloud refused one for its rate.")]
+    refused: Annotated[int, Field(description="How many the service did not make, for its limit.")]
+    is_locked: Annotated[bool, Field(description="Whether nothing is sent until the next minute.")]
+
+
+class AccountDetails(Account):
+    """A registered account, and how often the cloud was called for it."""
+
+    calls: Annotated[
+        list[CallCount], Field(description="By region and action; empty where nothing is limited.")
+    ]
+
+    @classmethod
+    def told(cls, account: domain.Account, spent: Iterable[Spent]) -> Self:
+        counts = [
+            CallCount(
+                region_id=each.region_id,
+                action=each.action,
+                limit=each.limit,
+                calls=each.calls,
+                retries=each.retries,
+                throttled=each.throttled,
+                refused=each.refused,
+                is_locked=each.is_locked,
+            )
+            for each in spent
+        ]
+        return cls(**Account.of(account).model_dump(), calls=counts)
 
 
 class AccountPage(Out):
