@@ -70,6 +70,10 @@ openapi: $(RUNTIME) ## Write openapi.json anew from the code
 simulator-page: $(DEV) ## Write the tables of docs/simulator.md anew from the code
 	@.venv/bin/python -m tests.simulator.page
 
+.PHONY: findings-page
+findings-page: $(DEV) ## Write the tables of docs/findings.md anew from the code
+	@.venv/bin/python -m tests.house.findings_page
+
 .PHONY: test
 test: lint $(CLIENTS) ## Everything that CI runs
 	@scripts/system-packages

@@ -23,6 +23,7 @@ from app.services.endings import EndingsService
 from app.services.execution import Execution
 from app.services.health import HealthService
 from app.services.house import House
+from app.services.hygiene import HygieneService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.ledger import LedgerService
@@ -168,9 +169,17 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     execution, sweeping = _execution(parts, settings)
     engine.register(execution, store=store, chore=sweeping)
     runs_operations = role is not Role.API
+    inventory = InventoryService(clouds=clouds, directory=directory)
     house = House(
         accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
-        inventory=InventoryService(clouds=clouds, directory=directory),
+        inventory=inventory,
+        hygiene=HygieneService(
+            worlds=worlds,
+            inventory=inventory,
+            clouds=clouds,
+            clock=clock,
+            limits=_limits(settings),
+        ),
         plans=plans,
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
         operations=operations,

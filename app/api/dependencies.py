@@ -11,6 +11,7 @@ from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
 from app.services.house import House
+from app.services.hygiene import HygieneService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
@@ -32,6 +33,10 @@ async def _accounts(house: InHouse) -> AccountsService:
 
 async def _inventory(house: InHouse) -> InventoryService:
     return house.inventory
+
+
+async def _hygiene(house: InHouse) -> HygieneService:
+    return house.hygiene
 
 
 async def _plans(house: InHouse) -> PlansService:
@@ -65,6 +70,7 @@ async def _health(house: InHouse) -> HealthService:
 # They only look something up: as coroutines they cost no thread of the pool.
 Accounts = Annotated[AccountsService, Depends(_accounts)]
 Inventory = Annotated[InventoryService, Depends(_inventory)]
+Hygiene = Annotated[HygieneService, Depends(_hygiene)]
 Plans = Annotated[PlansService, Depends(_plans)]
 Connections = Annotated[ConnectionsService, Depends(_connections)]
 Operations = Annotated[OperationsService, Depends(_operations)]

@@ -33,6 +33,10 @@ def one(value: str, summary: str) -> Json:
 
 ACCOUNT_ID = one(SHOP, "the shop's account")
 GROUP_ID = one("sg-web", "the web tier's group")
+INSPECTED_GROUP_ID: Json = {
+    "open": {"summary": "a group that was left open", "value": "sg-wide-open"},
+    "nearly full": {"summary": "a group near its quota of rules", "value": "sg-near-quota"},
+}
 PLAN_ID = one(_PLAN, "a plan's id, as `create_plan` answers it")
 CONNECTION_ID = one(_CONNECTION, "a connection's id, as its operation names it")
 OPERATION_ID = one(_OPERATION, "an operation's id, as `create_connection` answers it")
@@ -168,6 +172,50 @@ GROUP: Json = _GROUP | {
     "inner_access": "accept",
     "rules": [_HTTPS_TO_WEB],
     "members": [WEB],
+}
+
+# --- findings ---------------------------------------------------------------------
+
+_ANYBODY_TO_WIDE: Json = {
+    "source": {"address": "0.0.0.0/5"},
+    "target": {
+        "account_id": SHOP,
+        "region_id": REGION,
+        "instance_id": "i-wide01",
+        "address": "10.170.6.1",
+    },
+    "protocol": "all",
+    "port_range": "-1/-1",
+    "nic_type": "intranet",
+    "address_family": "ipv4",
+    "certain": True,
+}
+FINDING: Json = {
+    "code": "classic_intranet_range",
+    "severity": "high",
+    "title": "A range of the classic intranet is let in",
+    "explanation": "sgr-wide-intranet (ingress accept all from 0.0.0.0/0, priority 1) names "
+    "4294967296 addresses of the classic network. The classic intranet is shared by all tenants "
+    "of a region, and its addresses are given out without a pattern: a range wider than /32 lets "
+    "strangers in.",
+    "remedy": "Accept a group, or single addresses as /32, then remove this rule.",
+    "group_id": "sg-wide-open",
+    "account_id": SHOP,
+    "rule_ids": ["sgr-wide-intranet"],
+    "proof": {
+        "removal": "something",
+        "statement": "Without the rule, 32 pairs are lost and 0 gained; a block of addresses "
+        "counts as one.",
+        "basis": "The rule decides about packets of the range; what is lost is what it opens.",
+        "because": [],
+        "not_with": [],
+        "lost": {"pairs": 32, "items": [_ANYBODY_TO_WIDE], "truncated": True},
+        "gained": {"pairs": 0, "items": [], "truncated": False},
+    },
+}
+FINDINGS: Json = {
+    "items": [FINDING],
+    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
 }
 
 # --- reachability -----------------------------------------------------------------

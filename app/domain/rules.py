@@ -1,7 +1,7 @@
 """What a security group holds and the evaluator reads."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeAlias
 
@@ -215,8 +215,15 @@ def check_priority(priority: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HeldRule:
-    """A rule in a group: its id and description do not belong to its meaning."""
+    """A rule in a group: its id and description do not belong to its meaning.
+
+    `ignored` are further peers that it was read with, which count for nothing: a block beats a
+    group, and either beats a prefix list. They are not kept with the rule.
+
+    Source: ECS API, AuthorizeSecurityGroup, parameters SourceCidrIp and SourceGroupId.
+    """
 
     rule_id: str
     rule: Rule
     description: str = ""
+    ignored: tuple[Peer, ...] = field(default=(), compare=False)

@@ -6,6 +6,7 @@ from app.services.accounts import AccountsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
+from app.services.hygiene import HygieneService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
@@ -19,6 +20,7 @@ class House:
 
     accounts: AccountsService
     inventory: InventoryService
+    hygiene: HygieneService
     plans: PlansService
     connections: ConnectionsService
     operations: OperationsService

@@ -72,11 +72,30 @@ class InventoryService:
         self, group_id: str, account_id: str | None = None, region_id: str | None = None
     ) -> tuple[Group, tuple[Instance, ...]]:
         """Return a group with all its rules, and its members, from wherever it is."""
+        group = self._found(group_id, account_id, region_id)
+        cloud = self._clouds.of(group.place.account_id, group.place.region_id)
+        return group, cloud.members(group_id)
+
+    def place_of(
+        self, group_id: str, account_id: str | None = None, region_id: str | None = None
+    ) -> Place:
+        """Say where a group is.
+
+        Raises:
+            TargetNotFoundError: no registered account has such a group.
+        """
+        return self._found(group_id, account_id, region_id).place
+
+    def knows(self, place: Place) -> bool:
+        """Say whether an account is registered with a region."""
+        return place in self._directory.places()
+
+    def _found(self, group_id: str, account_id: str | None, region_id: str | None) -> Group:
         for place in self._places(account_id, region_id):
             cloud = self._clouds.of(place.account_id, place.region_id)
             try:
                 for group in cloud.groups([group_id]):
-                    return group, cloud.members(group_id)
+                    return group
             except CloudNotFoundError:
                 continue
         raise TargetNotFoundError("no registered account has such a group", group_id=group_id)

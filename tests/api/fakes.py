@@ -165,6 +165,23 @@ class Inventory(Fake):
         return GROUP, (WEB,)
 
 
+class Hygiene(Fake):
+    def findings(
+        self,
+        group_id: str,
+        account_id: str | None = None,
+        region_id: str | None = None,
+        severity: str | None = None,
+    ) -> Document:
+        self.note("findings", group_id, account_id, region_id, severity)
+        if group_id != GROUP.group_id:
+            raise TargetNotFoundError("no such group", group_id=group_id)
+        return {
+            "items": examples.FINDINGS["items"],
+            "world": {"read_at": NOW, "fingerprint": "f"},
+        }
+
+
 class Plans(Fake):
     def connect(self, request: Document) -> KeptPlan:
         self.note("connect", request)
@@ -292,6 +309,7 @@ class Fakes:
 
     accounts: Accounts = field(default_factory=Accounts)
     inventory: Inventory = field(default_factory=Inventory)
+    hygiene: Hygiene = field(default_factory=Hygiene)
     plans: Plans = field(default_factory=Plans)
     connections: Connections = field(default_factory=Connections)
     operations: Operations = field(default_factory=Operations)

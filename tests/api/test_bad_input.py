@@ -465,6 +465,8 @@ def test_an_account_has_no_secrets_and_no_endpoint(
         ("/v1/plans/a%0d%0ab", 400, "malformed_request"),
         ("/v1/accounts/1%20OR%201", 422, "invalid_identifier"),
         ("/v1/security-groups/i-web01", 422, "invalid_identifier"),
+        ("/v1/security-groups/i-web01/findings", 422, "invalid_identifier"),
+        ("/v1/security-groups/sg-web/findings?severity=worst", 422, "validation"),
         ("/v1/instances?group_id=i-web01", 422, "invalid_identifier"),
         ("/v1/instances?region_id=evil.example", 422, "invalid_identifier"),
         ("/v1/instances?name=%00", 422, "invalid_description"),

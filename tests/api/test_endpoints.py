@@ -100,6 +100,16 @@ def test_groups_are_listed_without_rules_and_read_with_them(client: TestClient) 
     assert (missing.status_code, missing.json()["code"]) == (404, "target_not_found")
 
 
+def test_findings_of_a_group_come_with_their_proof(client: TestClient, fakes: Fakes) -> None:
+    params = {"account_id": examples.SHOP, "severity": "high"}
+    found = client.get("/v1/security-groups/sg-web/findings", params=params).json()
+    assert found["items"] == examples.FINDINGS["items"]
+    assert found["world"] == {"read_at": "2026-01-05T08:00:00Z", "fingerprint": "f"}
+    assert fakes.hygiene.asked == [("findings", ("sg-web", examples.SHOP, None, "high"))]
+    missing = client.get("/v1/security-groups/sg-other/findings")
+    assert (missing.status_code, missing.json()["code"]) == (404, "target_not_found")
+
+
 @pytest.mark.parametrize("name", examples.CONNECT_REQUESTS)
 def test_the_service_gets_the_connect_request_as_it_was_sent(
     client: TestClient, fakes: Fakes, name: str

@@ -119,6 +119,14 @@ def test_a_block_beats_a_group_and_a_group_a_prefix_list(
     assert held_rule(fields, account_id=ACCOUNT).rule.peer == peer
 
 
+def test_peers_that_do_not_count_are_kept_beside_the_rule() -> None:
+    assert held_rule(FIELDS | ALL_PEERS, account_id=ACCOUNT).ignored == (
+        GroupPeer("sg-1", OTHER_ACCOUNT),
+        PrefixListPeer("pl-1"),
+    )
+    assert held_rule(FIELDS, account_id=ACCOUNT).ignored == ()
+
+
 def test_the_other_side_of_a_rule_is_its_own() -> None:
     found = read(DestCidrIp="10.0.0.2/32", SourcePortRange="1024/65535")
     meant = rule(ports="22", peer="10.0.0.1/32", own="10.0.0.2/32", source_ports="1024/65535")

@@ -4,7 +4,7 @@ Source: ECS API, AuthorizeSecurityGroup, AuthorizeSecurityGroupEgress and
 DescribeSecurityGroupAttribute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -122,10 +122,11 @@ def held_rule(fields: Mapping[str, Any], *, account_id: str) -> HeldRule:
     rule_id = str(fields.get("SecurityGroupRuleId") or "")
     try:
         rule = _rule(fields, account_id)
+        _, *ignored = _peers(fields, SIDES[rule.direction][0], account_id)
     except (AppError, ValueError, KeyError) as error:
         msg = f"the rule {rule_id or 'without an id'} cannot be understood: {error}"
         raise UnreadableRuleError(msg) from error
-    return HeldRule(rule_id, rule, fields.get("Description") or "")
+    return HeldRule(rule_id, rule, fields.get("Description") or "", tuple(ignored))
 
 
 def _rule(fields: Mapping[str, Any], account_id: str) -> Rule:
@@ -160,15 +161,20 @@ def _range(text: str) -> PortRange:
 
 
 def _peer(fields: Mapping[str, Any], side: str, account_id: str) -> Peer:
-    """A block beats a group, a group beats a prefix list."""
+    for peer in _peers(fields, side, account_id):
+        return peer
+    raise UnreadableRuleError("no peer is named")
+
+
+def _peers(fields: Mapping[str, Any], side: str, account_id: str) -> Iterator[Peer]:
+    """Every peer that is named; the first one counts: a block beats a group, a group a list."""
     block = _block(fields, side)
     if block is not None:
-        return block
+        yield block
     if group_id := fields.get(f"{side}GroupId"):
-        return GroupPeer(group_id, str(fields.get(f"{side}GroupOwnerAccount") or account_id))
+        yield GroupPeer(group_id, str(fields.get(f"{side}GroupOwnerAccount") or account_id))
     if prefix_list_id := fields.get(f"{side}PrefixListId"):
-        return PrefixListPeer(prefix_list_id)
-    raise UnreadableRuleError("no peer is named")
+        yield PrefixListPeer(prefix_list_id)
 
 
 def _block(fields: Mapping[str, Any], side: str) -> Block | None:

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Path, Query
 
 from app.api import examples
 from app.api.answers import answer
-from app.api.dependencies import AskedPage, Inventory
+from app.api.dependencies import AskedPage, Hygiene, Inventory
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
+from app.api.schemas.findings import GroupFindings
 from app.api.schemas.inventory import (
     Instance,
     InstancePage,
@@ -26,6 +27,7 @@ from app.domain.errors import (
     InvalidIdentifierError,
     TargetNotFoundError,
 )
+from app.domain.hygiene import Severity
 
 router = APIRouter(prefix="/v1", tags=["inventory"], route_class=StrictRoute)
 
@@ -128,3 +130,26 @@ def get_security_group(
     """
     group, members = inventory.group(group_id, account_id, region_id)
     return SecurityGroup.of(group, members)
+
+
+@router.get(
+    "/security-groups/{group_id}/findings",
+    responses=answer(200, "What is wrong with the group, the worst first.", examples.FINDINGS)
+    | refusals(*FROM_THE_CLOUD),
+)
+def list_findings(
+    *,
+    hygiene: Hygiene,
+    group_id: Annotated[
+        GroupId, Path(description="Id of the group.", openapi_examples=examples.INSPECTED_GROUP_ID)
+    ],
+    account_id: OfAccount = None,
+    region_id: OfRegion = None,
+    severity: Annotated[Severity | None, Query(description="Only of this severity.")] = None,
+) -> GroupFindings:
+    """Say which rules of a group never decide, can be spared, match nothing or open too much,
+    each with an explanation, a remedy and the proof: what would change without the rule. Read
+    now; nothing is changed.
+    """
+    found = hygiene.findings(group_id, account_id, region_id, severity)
+    return GroupFindings.model_validate(found)
