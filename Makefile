@@ -83,6 +83,11 @@ test: lint $(CLIENTS) ## Everything that CI runs
 test-long: $(DEV) ## The long runs: seeded fault schedules, load, fuzzing
 	@.venv/bin/pytest -m long --timeout 3600 --hypothesis-profile long
 
+.PHONY: test-kernel
+test-kernel: $(DEV) ## Verdicts against real packets of this machine's kernel (as root)
+	@scripts/system-packages
+	@INTERCOM_TEST_REQUIRE_SYSTEM=1 INTERCOM_TEST_REQUIRE_KERNEL=1 .venv/bin/pytest -m "kernel and not long" tests/kernel
+
 .PHONY: bench
 bench: $(DEV) ## Every benchmark, each beside its baseline in the same run
 	@scripts/bench

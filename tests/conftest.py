@@ -5,7 +5,11 @@ from typing import NoReturn
 import hypothesis
 import pytest
 
+from tests.support.stage import Stage
+from tests.support.worlds import group, instance, world
+
 REQUIRE_SYSTEM = "INTERCOM_TEST_REQUIRE_SYSTEM"
+REQUIRE_KERNEL = "INTERCOM_TEST_REQUIRE_KERNEL"
 
 # What a developer's shell may hold and a test must not depend on: our own settings, the variables
 # that override the credential handed to the SDK, and proxies that it would obey for loopback.
@@ -42,3 +46,19 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     _missing("chromium")
+
+
+@pytest.fixture(scope="session")
+def kernel() -> None:
+    """Whatever real packets need: programs of the system, and the right to make networks."""
+    for program, package in (("ip", "iproute2"), ("nft", "nftables")):
+        if shutil.which(program) is None:
+            _missing(package)
+    try:
+        with Stage(world(groups=[group()], instances=[instance()])):
+            pass
+    except OSError as error:
+        reason = f"NO REAL PACKETS WERE SENT: this machine forbids networks of our own ({error})"
+        if os.environ.get(REQUIRE_KERNEL) == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
