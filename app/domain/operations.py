@@ -122,10 +122,15 @@ class Operation:
     @property
     def progress(self) -> int:
         """Percentage done: 100 exactly at the end."""
-        if self.status.is_final:
-            return 100
         done = sum(step.status is StepStatus.SUCCEEDED for step in self.steps)
-        return min(99, 100 * done // self.intended_steps) if self.intended_steps else 0
+        return progress_of(self.status, done, self.intended_steps)
+
+
+def progress_of(status: OperationStatus, done: int, intended: int | None) -> int:
+    """Return the percentage of steps that are done: 100 exactly at the end."""
+    if status.is_final:
+        return 100
+    return min(99, 100 * done // intended) if intended else 0
 
 
 class EventKind(StrEnum):

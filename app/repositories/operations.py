@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
 from app.domain.documents import Document
 from app.domain.errors import NotFoundError
@@ -19,6 +19,7 @@ from app.domain.operations import (
     Step,
     StepStatus,
     check_move,
+    progress_of,
 )
 from app.ports.store import Page
 from app.repositories import rows
@@ -171,11 +172,18 @@ class SqlOperations:
 
     def _note(self, operation_id: str, kind: EventKind, step: Step | None = None) -> None:
         """Append what happened, in the transaction in which it does."""
-        operation = self.get(operation_id)
-        assert operation is not None
+        done = (
+            select(func.count())
+            .where(steps.c.operation_id == operation_id, steps.c.status == StepStatus.SUCCEEDED)
+            .scalar_subquery()
+        )
+        query = select(operations.c.status, operations.c.intended_steps, done.label("done"))
+        found = self._connection.execute(query.where(operations.c.operation_id == operation_id))
+        row = found.one()
+        status = OperationStatus(row.status)
         document = {
-            "status": operation.status,
-            "progress": operation.progress,
+            "status": status,
+            "progress": progress_of(status, row.done, row.intended_steps),
             "step": None if step is None else _step_document(step),
         }
         values = {"operation_id": operation_id, "kind": kind, "document": document}

@@ -186,7 +186,9 @@ def pairs(count: int) -> Document:
     return estate(
         [group_entry(f"sg-{each}") for each in places],
         [
-            instance_entry(f"i-{each}", [f"sg-{each}"], private_ip=f"10.171.0.{place}")
+            instance_entry(
+                f"i-{each}", [f"sg-{each}"], private_ip=f"10.171.{place // 250}.{place % 250 + 1}"
+            )
             for place, each in enumerate(places, 1)
         ],
     )
