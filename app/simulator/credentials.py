@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from app.simulator import wire
 from app.simulator.errors import ApiError, missing_parameter
+from app.simulator.ram import Policy
 from app.simulator.state.store import Store
 from app.simulator.wire import SignedHeaders
 
@@ -30,11 +31,15 @@ _V3_REQUIRED = ("SignatureNonce", "Timestamp")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The identity behind a call; `role_name` and `session_name` are there for a role's."""
+    """The identity behind a call; `role_name` and `session_name` are there for a role's.
+
+    `policy` is what the session is held to, if anything.
+    """
 
     account_id: str
     role_name: str | None = None
     session_name: str | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from app.simulator.journal import CallEntry, Journal
 from app.simulator.lateness import LateCalls
 from app.simulator.parameters import Parameters
 from app.simulator.past import Past
+from app.simulator.ram import resources_of
 from app.simulator.settings import Settings, parse_clock, parse_settings
 from app.simulator.state.estate import Json, dump, load
 from app.simulator.state.identifiers import Identifiers
@@ -320,6 +321,7 @@ class Dispatcher:
                 is_read=_is_read(action) if _product(action) is ECS else None,
                 now=self.now(),
             )
+            _check_policy(action, caller, parameters)
             tokens = self._tokens
             flight = tokens.begin(caller.account_id, action, parameters)
             faults = self.faults.striking(action.name, caller.account_id)
@@ -524,6 +526,24 @@ def _action(parameters: Mapping[str, str]) -> Action:
             "Specified api is not found, please check your url and method.",
         )
     return action
+
+
+def _check_policy(action: Action, caller: Caller, parameters: Mapping[str, str]) -> None:
+    """Refuse what the session's policy does not allow; who one is may always be asked.
+
+    Source: STS API, AssumeRole; ECS API, Authorization rules.
+    """
+    if caller.policy is None or action.name == "GetCallerIdentity":
+        return
+    is_ecs = _product(action) is ECS
+    name = f"{'ecs' if is_ecs else 'sts'}:{action.name}"
+    about = resources_of(action.name, caller.account_id, Parameters(parameters))
+    if not caller.policy.allows(name, about):
+        raise ApiError(
+            "Forbidden.RAM" if is_ecs else "NoPermission",
+            403,
+            "User not authorized to operate on the specified resource, or this API.",
+        )
 
 
 def _is_read(action: Action) -> bool:

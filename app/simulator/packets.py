@@ -286,7 +286,7 @@ def _has_route(packet: Packet, source: Interface | None, destination: Interface 
 def _is_on(interface: Interface, address: str, is_internet: bool) -> bool:
     """Tell whether the interface has the address on that side; an IPv6 one is in the VPC only."""
     if is_internet:
-        return address == interface.public_ip
+        return address == interface.internet_ip
     return address in interface.private_ips or address in interface.ipv6s
 
 
@@ -394,7 +394,7 @@ def _family(fields: Mapping[str, object], protocol: str, names: tuple[str, str])
 def _nic_type(store: Store, names: tuple[str, str]) -> str:
     """Return the side that is meant where none is said: a public address speaks of the internet."""
     is_public = any(
-        holder.public_ip == name for name in names for holder in store.holders.get(name, ())
+        holder.internet_ip == name for name in names for holder in store.holders.get(name, ())
     )
     return "internet" if is_public else "intranet"
 
@@ -411,7 +411,7 @@ def _end(store: Store, name: str, family: str, is_internet: bool) -> End | str |
     if family == "ipv6":
         address = interface.ipv6s[0] if interface.ipv6s and not is_internet else None
     elif is_internet:
-        address = interface.public_ip
+        address = interface.internet_ip
     return End(address, interface) if address else None
 
 

@@ -18,9 +18,12 @@ _LARGEST_NUMBER = 2**53
 class Variants:
     """Points on which the vendor's pages disagree, or which changed over the years.
 
-    Source: ECS API, RevokeSecurityGroup, LeaveSecurityGroup and ModifySecurityGroupPolicy; ECS
-    user guide, Security group rules and Advanced security groups. `enterprise_egress`: whether a
-    new enterprise group has a rule that lets everything out, as the console makes it.
+    Source: ECS API, AuthorizeSecurityGroup, RevokeSecurityGroup, LeaveSecurityGroup,
+    ModifySecurityGroupPolicy, DescribeSecurityGroupReferences; ECS user guide, Security group
+    rules, Advanced security groups and Scenarios. `enterprise_egress`: whether a new enterprise
+    group has a rule that lets everything out, as the console makes it. `foreign_groups_in_vpc`:
+    whether a group in a VPC may name one of another account: in the same VPC, in none, or in any
+    of its region. `several_peers`: what becomes of a rule with a block and a group.
     """
 
     revoke_of_missing_rule: str = "success"
@@ -31,6 +34,11 @@ class Variants:
     enterprise_egress: str = "closed"
     unknown_key_status: int = 404
     join_limit_status: int = 403
+    protocol_case: str = "any"
+    foreign_groups_in_vpc: str = "same_vpc"
+    references_in_json: str = "nested"
+    priority_type: str = "text"
+    several_peers: str = "block_wins"
 
     def status_of(self, code: str, status: int) -> int:
         """Return the HTTP status of a refusal, where the pages name two."""
@@ -52,6 +60,11 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "enterprise_egress": ("closed", "open"),
     "unknown_key_status": (404, 400),
     "join_limit_status": (403, 400),
+    "protocol_case": ("any", "lower"),
+    "foreign_groups_in_vpc": ("same_vpc", "none", "any_vpc"),
+    "references_in_json": ("nested", "flat"),
+    "priority_type": ("text", "number"),
+    "several_peers": ("block_wins", "refused"),
 }
 
 _THROTTLING_CODES = ("Throttling.User", "Throttling", "Throttling.Api")

@@ -22,6 +22,7 @@ from app.domain.errors import (
 from app.domain.groups import Place
 from app.domain.rules import Direction, Policy
 from app.ports.ecs import Ecs
+from app.simulator.faults import SHAPES
 from tests.contract.conftest import Stage
 from tests.support.clouds import ACCOUNT, BASE_ACCOUNT, REGION, access, http_clouds
 from tests.support.worlds import rule
@@ -60,6 +61,31 @@ def test_a_lost_reply_leaves_the_outcome_unknown_and_the_change_there(
     assert stage.count("AuthorizeSecurityGroup") == 1, "a change is sent once"
     (group,) = ecs.groups(["sg-spare"])
     assert [held.description for held in group.rules] == ["mine"]
+
+
+@pytest.mark.parametrize("shape", ["html", "truncated", "code_in_200"])
+def test_an_answer_that_is_none_leaves_the_outcome_unknown(
+    ecs: Ecs, stage: Stage, shape: str
+) -> None:
+    stage.faults(fault("AuthorizeSecurityGroup", "malformed_reply", shape=shape))
+    with pytest.raises(OutcomeUnknownError):
+        ecs.perform(ADD, token="t-1")
+    assert stage.count("AuthorizeSecurityGroup") == 1, "a change is sent once"
+    (group,) = ecs.groups(["sg-spare"])
+    assert [held.description for held in group.rules] == ["mine"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_read_that_never_gets_an_answer_fails(ecs: Ecs, stage: Stage, shape: str) -> None:
+    stage.faults(fault("DescribeSecurityGroups", "malformed_reply", shape=shape))
+    with pytest.raises(CloudUnavailableError):
+        ecs.groups(["sg-spare"])
+
+
+@pytest.mark.parametrize("shape", ["html", "truncated", "code_in_200"])
+def test_a_read_whose_answer_is_none_is_tried_again(ecs: Ecs, stage: Stage, shape: str) -> None:
+    stage.faults(fault("DescribeSecurityGroups", "malformed_reply", shape=shape, times=1))
+    assert [group.group_id for group in ecs.groups(["sg-spare"])] == ["sg-spare"]
 
 
 @pytest.mark.parametrize(

@@ -163,11 +163,13 @@ def twice(cloud: Cloud) -> Sent:
     return whole
 
 
-def with_session(token: str | None, *, later_seconds: int = 0) -> Callable[[Cloud], Sent]:
+def with_session(
+    token: str | None, *, later_seconds: int = 0, **asked: str
+) -> Callable[[Cloud], Sent]:
     """A call with an assumed role's key; no token, or `right` for the right one."""
 
     def sent(cloud: Cloud) -> Sent:
-        answer = cloud("AssumeRole", account_id=BASE_ACCOUNT, **ASSUME)["Credentials"]
+        answer = cloud("AssumeRole", account_id=BASE_ACCOUNT, **ASSUME, **asked)["Credentials"]
         cloud.clock.now += later_seconds
         key = (answer["AccessKeyId"], answer["AccessKeySecret"])
         whole = answer["SecurityToken"] if token == "right" else token
@@ -291,8 +293,14 @@ refused(
 )
 for code in ("Throttling", "Throttling.User", "Throttling.Api"):
     only_by_fault(ANY, 400, code, "too many calls (also by the setting `rate_limits`)")
-for code in (
+refused(
+    ANY,
+    403,
     "Forbidden.RAM",
+    "the session's policy does not allow it (or the fault `forbidden`)",
+    sent=with_session("right", Policy='{"Version": "1", "Statement": []}'),
+)
+for code in (
     "Forbidden.SubUser",
     "Forbidden.Unauthorized",
     "Forbidden.RiskControl",
@@ -1223,7 +1231,7 @@ refused(
     TAG,
     404,
     "InvalidResourceType.NotFound",
-    "neither a group nor an instance",
+    "neither a group nor an instance nor an interface",
     **tagging | {"ResourceType": "disk"},
 )
 refused(

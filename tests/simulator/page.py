@@ -14,17 +14,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "simulator.md"
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 PARTIAL: Mapping[str, str] = {
-    "AssumeRole": "the session policy is checked for its form only; who signs may do everything",
-    "CreatePrefixList": "descriptions of entries are not kept",
+    "AssumeRole": "a session policy restricts actions and resources; conditions never allow",
     "DescribeAccountAttributes": "`instance-network-type` and `max-security-groups`",
     "DescribeInstanceAttribute": "what an estate does not hold is the same for every instance",
-    "DescribeInstances": "the same; no elastic addresses",
-    "DescribeNetworkInterfaces": "always in use; no names and no tags",
+    "DescribeInstances": "what an estate does not hold is the same for every instance",
+    "DescribeNetworkInterfaces": "always in use, never managed",
     "DescribeSecurityGroupAttribute": "no snapshot policies (`Attribute`)",
     "DescribeSecurityGroups": "no `FuzzyQuery`; `EcsCount` always counts",
     "ModifyInstanceAttribute": "groups and name; other fields are ignored",
     "ModifyNetworkInterfaceAttribute": "groups only; other fields are ignored",
-    "TagResources": "groups and instances",
+    "TagResources": "groups, instances and interfaces",
 }
 """What is left out of an action; the others are whole."""
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.estates import Cloud, pair, rule
+from tests.simulator.estates import Cloud, estate, group, instance, pair, rule, vpc
 
 JOIN = {"SecurityGroupId": "sg-2", "InstanceId": "i-a"}
+RULE = {"SecurityGroupId": "sg-2", "IpProtocol": "tcp", "PortRange": "9/9", "SourceGroupId": "sg-1"}
 
 
 @pytest.fixture
@@ -100,3 +101,91 @@ def test_what_was_deleted_is_still_listed_for_a_while(cloud: Cloud) -> None:
     assert cloud("DescribeSecurityGroupAttribute", SecurityGroupId=created)
     cloud.clock.sleep(10)
     assert cloud.refusal("DescribeSecurityGroupAttribute", SecurityGroupId=created)[0] == 404
+
+
+def tag(kind: str, resource_id: str) -> tuple[str, dict[str, Any]]:
+    fields = {"ResourceType": kind, "ResourceId": [resource_id], "Tag": [{"Key": "k"}]}
+    return "TagResources", fields
+
+
+IN_GROUP: dict[str, Any] = {"SecurityGroupId": "sg-2"}
+WRITES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a group's name": (
+        "ModifySecurityGroupAttribute",
+        {"SecurityGroupId": "sg-2", "SecurityGroupName": "other", "Description": "other"},
+    ),
+    "a group's inner access": (
+        "ModifySecurityGroupPolicy",
+        {"SecurityGroupId": "sg-2", "InnerAccessPolicy": "Drop"},
+    ),
+    "a group's tags": tag("securitygroup", "sg-2"),
+    "an instance's tags": tag("instance", "i-a"),
+    "an interface's tags": tag("eni", "eni-1"),
+    "an instance's name": (
+        "ModifyInstanceAttribute",
+        {"InstanceId": "i-a", "InstanceName": "other"},
+    ),
+    "memberships": ("ModifyInstanceAttribute", {"InstanceId": "i-a", "SecurityGroupIds": ["sg-2"]}),
+    "an interface's groups": (
+        "ModifyNetworkInterfaceAttribute",
+        {"NetworkInterfaceId": "eni-1", "SecurityGroupId": ["sg-2"]},
+    ),
+    "a rule": ("AuthorizeSecurityGroup", RULE),
+    "no rule": (
+        "RevokeSecurityGroup",
+        {"SecurityGroupId": "sg-2", "SecurityGroupRuleId": ["sgr-1"]},
+    ),
+    "another rule": (
+        "ModifySecurityGroupRule",
+        {"SecurityGroupId": "sg-2", "SecurityGroupRuleId": "sgr-1", "Priority": 9},
+    ),
+    "a group": ("CreateSecurityGroup", {"VpcId": "vpc-1"}),
+    "no group": ("DeleteSecurityGroup", {"SecurityGroupId": "sg-3"}),
+    "a prefix list": (
+        "CreatePrefixList",
+        {"PrefixListName": "web", "AddressFamily": "IPv4", "MaxEntries": 2},
+    ),
+}
+
+
+def everything(cloud: Cloud) -> Any:
+    """All that any read shows, without what is new in every answer."""
+    groups = [cloud("DescribeSecurityGroupAttribute", SecurityGroupId=f"sg-{n}") for n in (1, 2)]
+    seen = [
+        *groups,
+        cloud("DescribeSecurityGroups"),
+        cloud("DescribeSecurityGroupReferences", SecurityGroupId=["sg-1", "sg-2"]),
+        cloud("DescribeInstances"),
+        cloud("DescribeInstanceAttribute", InstanceId="i-a"),
+        cloud("DescribeNetworkInterfaces"),
+        cloud("DescribePrefixLists"),
+    ]
+    return [{name: item for name, item in body.items() if name != "RequestId"} for body in seen]
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_whatever_was_written_is_read_late_and_then_entirely(what: str) -> None:
+    nic = {"NetworkInterfaceId": "eni-1", "Primary": True}
+    nic |= {"PrivateIps": ["172.16.0.9"], "SecurityGroupIds": ["sg-1"]}
+    in_vpc = estate(
+        vpcs=[vpc()],
+        groups=[
+            group("sg-1", VpcId="vpc-1"),
+            group("sg-2", rule("sgr-1"), VpcId="vpc-1"),
+            group("sg-3", VpcId="vpc-1"),
+        ],
+        instances=[
+            {name: text for name, text in instance("i-a", "").items() if text}
+            | {"VpcId": "vpc-1", "NetworkInterfaces": [nic]}
+        ],
+    )
+    late, prompt = Cloud(in_vpc), Cloud(in_vpc)
+    before = everything(late)
+    lag(late, delay_seconds=10)
+    action, call = WRITES[what]
+    for cloud in (late, prompt):
+        cloud(action, **call)
+    assert everything(late) == before
+    late.clock.sleep(10)
+    prompt.clock.sleep(10)
+    assert everything(late) == everything(prompt) != before

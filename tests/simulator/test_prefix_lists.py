@@ -103,3 +103,16 @@ def test_a_list_of_another_account_is_not_found(cloud: Cloud) -> None:
     )
     assert refused == (404, "InvalidPrefixListId.NotFound")
     assert cloud.estate()["prefix_lists"][0]["OwnerId"] == ACCOUNT
+
+
+def test_descriptions_of_entries_are_answered_and_kept(cloud: Cloud) -> None:
+    entries = [{"Cidr": "10.0.0.1", "Description": "the office"}, {"Cidr": "10.0.0.2"}]
+    list_id = created(cloud, Entry=entries)
+    for each in (cloud, Cloud(cloud.estate())):
+        answer = each("DescribePrefixListAttributes", PrefixListId=list_id)
+        assert [(item["Cidr"], item["Description"]) for item in answer["Entries"]["Entry"]] == [
+            ("10.0.0.1/32", "the office"),
+            ("10.0.0.2/32", ""),
+        ]
+    (kept,) = cloud.estate()["prefix_lists"]
+    assert kept["Entries"] == [{"Cidr": "10.0.0.1/32", "Description": "the office"}, "10.0.0.2/32"]

@@ -33,7 +33,9 @@ INSTANCES = ("i-a", "i-b", "i-c", "i-v", "i-w", "i-e")
 def start() -> dict[str, Any]:
     """Two accounts with classic and VPC instances, an enterprise group and a prefix list."""
     vpc = {"VpcId": "vpc-1"}
-    return estates.estate(
+    ports: Any = {"PortRangeListId": "prl-1", "OwnerId": ACCOUNT, "RegionId": REGION}
+    ports |= {"MaxEntries": 2, "Entries": ["80/80"]}
+    return {"port_lists": [ports]} | estates.estate(
         vpcs=[estates.vpc()],
         prefix_lists=[
             {
@@ -66,7 +68,7 @@ def start() -> dict[str, Any]:
 PERMISSIONS = st.fixed_dictionaries(
     {
         "IpProtocol": st.sampled_from(["tcp", "udp", "all", "icmp"]),
-        "PortRange": st.sampled_from(["22/22", "80/90", "-1/-1"]),
+        "PortRange": st.sampled_from(["22/22", "80/90", "-1/-1", ""]),
     },
     optional={
         "NicType": st.sampled_from(["intranet", "internet"]),
@@ -76,6 +78,7 @@ PERMISSIONS = st.fixed_dictionaries(
         "DestGroupId": st.sampled_from(["sg-1", "sg-2", "sg-v"]),
         "SourceGroupOwnerId": st.sampled_from([ACCOUNT, OTHER_ACCOUNT]),
         "SourcePrefixListId": st.just("pl-1"),
+        "PortRangeListId": st.just("prl-1"),
         "Priority": st.sampled_from([1, 2, 100, 101]),
         "Policy": st.sampled_from(["accept", "drop"]),
     },

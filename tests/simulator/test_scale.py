@@ -67,9 +67,9 @@ def test_a_listing_is_spelt_out_again_when_anything_in_it_has_changed(cloud: Clo
 
     first = ports()
     assert ports() == first
-    listing = cloud.dispatcher.store.listings["sg-8", "intranet all"]
+    listing = cloud.dispatcher.store.listings["sg-8", "intranet all text"]
     cloud.rules("sg-8")
-    assert cloud.dispatcher.store.listings["sg-8", "intranet all"] is listing
+    assert cloud.dispatcher.store.listings["sg-8", "intranet all text"] is listing
     cloud("RevokeSecurityGroup", SecurityGroupId="sg-8", SecurityGroupRuleId=["sgr-8-0"])
     assert ports() == first[1:]
 

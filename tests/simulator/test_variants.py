@@ -2,9 +2,22 @@
 
 from typing import Any
 
+from app.simulator.credentials import Caller
 from app.simulator.packets import judge
 from app.simulator.settings import Variants
-from tests.simulator.estates import Cloud, estate, group, instance, pair, rule, vpc, vpc_pair
+from app.simulator.wire import to_xml
+from tests.simulator.estates import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    Cloud,
+    estate,
+    group,
+    instance,
+    pair,
+    rule,
+    vpc,
+    vpc_pair,
+)
 
 
 def choose(cloud: Cloud, **variants: Any) -> Cloud:
@@ -70,3 +83,86 @@ def test_refusals_with_two_documented_statuses_take_either() -> None:
         assert cloud.refusal("JoinSecurityGroup", **join) == limit
         reply = cloud.dispatcher.handle("GET", unknown)
         assert (reply.status, reply.body["Code"]) == (status[1], "InvalidAccessKeyId.NotFound")
+
+
+SSH = {"SecurityGroupId": "sg-2", "IpProtocol": "tcp", "PortRange": "22/22", "NicType": "intranet"}
+
+
+def test_the_letter_case_of_a_protocol_matters_or_does_not() -> None:
+    call = SSH | {"IpProtocol": "TCP", "SourceCidrIp": "10.0.0.1"}
+    cloud = choose(Cloud(pair()), protocol_case="lower")
+    refused = (400, "InvalidIpProtocol.ValueNotSupported")
+    assert cloud.refusal("AuthorizeSecurityGroup", **call) == refused
+    cloud("AuthorizeSecurityGroup", **call | {"IpProtocol": "tcp"})
+    choose(cloud, protocol_case="any")("RevokeSecurityGroup", **call)
+    assert cloud.rules("sg-2") == []
+
+
+def test_a_foreign_group_in_a_vpc_may_be_named_in_one_in_none_or_in_any() -> None:
+    def outcome(peer: str, choice: str) -> Any:
+        shared = group("sg-shared", owner=OTHER_ACCOUNT, VpcId="vpc-1")
+        far = group("sg-far", owner=OTHER_ACCOUNT, VpcId="vpc-2")
+        own = group("sg-own", VpcId="vpc-2")
+        groups = [group("sg-2", VpcId="vpc-1"), shared, far, own]
+        vpcs = [vpc(), vpc("vpc-2", owner=OTHER_ACCOUNT)]
+        cloud = choose(Cloud(estate(vpcs=vpcs, groups=groups)), foreign_groups_in_vpc=choice)
+        owner = {"SourceGroupOwnerId": OTHER_ACCOUNT} if peer != "sg-own" else {}
+        call = SSH | {"SourceGroupId": peer} | owner
+        reply = cloud.dispatcher.call(
+            Caller(ACCOUNT), "AuthorizeSecurityGroup", call | {"RegionId": "cn-hangzhou"}
+        )
+        assert Cloud(cloud.estate()).estate() == cloud.estate()
+        return reply.body.get("Code")
+
+    refused = "InvalidSourceGroupId.Mismatch"
+    for choice, outcomes in {
+        "same_vpc": (None, refused, refused),
+        "none": (refused, refused, refused),
+        "any_vpc": (None, None, refused),
+    }.items():
+        named = ("sg-shared", "sg-far", "sg-own")
+        assert tuple(outcome(peer, choice) for peer in named) == outcomes
+
+
+def test_references_are_nested_or_flat_in_json_and_always_nested_in_xml() -> None:
+    cloud = Cloud(pair(rule(SourceGroupId="sg-1")))
+    naming = [{"AliUid": ACCOUNT, "SecurityGroupId": "sg-2"}]
+
+    def references(**format_of: str) -> Any:
+        call: Any = {"SecurityGroupId": ["sg-1"], **format_of}
+        return cloud("DescribeSecurityGroupReferences", **call)["SecurityGroupReferences"]
+
+    nested: Any = {"SecurityGroupId": "sg-1"}
+    nested |= {"ReferencingSecurityGroups": {"ReferencingSecurityGroup": naming}}
+    assert references() == {"SecurityGroupReference": [nested]}
+    choose(cloud, references_in_json="flat")
+    assert references() == [{"SecurityGroupId": "sg-1", "SecurityReferencingGroups": naming}]
+    assert references(Format="XML") == {"SecurityGroupReference": [nested]}
+
+
+def test_a_priority_is_answered_as_a_text_or_as_a_number() -> None:
+    cloud = Cloud(pair(rule("sgr-1", Priority=7)))
+    assert cloud.rules("sg-2")[0]["Priority"] == "7"
+    choose(cloud, priority_type="number")
+    assert cloud.rules("sg-2")[0]["Priority"] == 7
+    assert b"<Priority>7</Priority>" in to_xml("x", {"Permission": cloud.rules("sg-2")})
+    choose(cloud)
+    assert cloud.rules("sg-2")[0]["Priority"] == "7"
+
+
+def test_a_block_beats_a_group_or_the_two_are_refused() -> None:
+    call = SSH | {"SourceCidrIp": "10.0.0.1", "SourceGroupId": "sg-1"}
+    cloud = choose(Cloud(pair()), several_peers="refused")
+    assert cloud.refusal("AuthorizeSecurityGroup", **call) == (400, "InvalidParameter")
+    choose(cloud)("AuthorizeSecurityGroup", **call)
+    (shown,) = cloud.rules("sg-2")
+    assert (shown["SourceCidrIp"], shown["SourceGroupId"]) == ("10.0.0.1/32", "")
+
+
+def test_tag_keys_were_shorter_once() -> None:
+    cloud = Cloud(pair())
+    tag: Any = {"ResourceType": "securitygroup", "ResourceId": ["sg-1"], "Tag": [{"Key": "k" * 65}]}
+    cloud.dispatcher.put_settings({"profile": "seed-2019"})
+    assert cloud.refusal("TagResources", **tag) == (400, "InvalidTagKey.Malformed")
+    cloud.dispatcher.put_settings({})
+    cloud("TagResources", **tag)

@@ -176,9 +176,7 @@ def modify_security_group_attribute(request: Request) -> Body:
     """Give a group another name or description. Source: ECS API, ModifySecurityGroupAttribute."""
     group = own_free_group(request, request.parameters.need("SecurityGroupId"))
     name, description = _name(request) or group.name, _description(request) or group.description
-    if (name, description) != (group.name, group.description):
-        group.name, group.description = name, description
-        request.store.version += 1
+    request.store.change(group, name=name, description=description)
     return {}
 
 
@@ -199,7 +197,7 @@ def modify_security_group_policy(request: Request) -> Body:
             403,
             "The inner access policy of an enterprise group cannot be changed.",
         )
-    request.store.set_inner_access(group, policy)
+    request.store.change(group, inner_access=policy)
     return {}
 
 
@@ -317,7 +315,11 @@ def describe_security_group_attribute(request: Request) -> Body:
         **page.fields,
         "Permissions": {
             "Permission": list_permissions(
-                request.store, group, f"{nic_type} {direction}", page.items
+                request.store,
+                group,
+                f"{nic_type} {direction}",
+                page.items,
+                priority_type=request.settings.variants.priority_type,
             )
         },
     }

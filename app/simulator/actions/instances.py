@@ -178,7 +178,7 @@ def _add_address_filters(filters: list[Filter], parameters: Parameters) -> None:
     if public is not None:
         filters.append(lambda item: item.primary.public_ip in public)
     if elastic is not None:
-        filters.append(lambda _: False)
+        filters.append(lambda item: item.primary.elastic_ip in elastic)
 
 
 def _holds(interface: Interface, addresses: Sequence[str]) -> bool:
@@ -206,7 +206,7 @@ def _describe(instance: Instance) -> Body:
         "AutoReleaseTime": "",
         "StoppedMode": "KeepCharging" if instance.status == "Stopped" else "Not-applicable",
         "InternetMaxBandwidthIn": 100,
-        "InternetMaxBandwidthOut": 5 if instance.primary.public_ip else 0,
+        "InternetMaxBandwidthOut": 5 if instance.primary.internet_ip else 0,
         "KeyPairName": "",
         "SaleCycle": "",
         "SpotStrategy": "NoSpot",
@@ -257,12 +257,7 @@ def _common(instance: Instance) -> Body:
         "VlanId": "",
         "SecurityGroupIds": {"SecurityGroupId": list(primary.group_ids)},
         "InnerIpAddress": {"IpAddress": [] if instance.vpc_id else private},
-        "EipAddress": {
-            "AllocationId": "",
-            "IpAddress": "",
-            "InternetChargeType": "",
-            "Bandwidth": 0,
-        },
+        "EipAddress": _elastic(primary),
         "PublicIpAddress": {"IpAddress": [primary.public_ip] if primary.public_ip else []},
         "VpcAttributes": {
             "VpcId": instance.vpc_id or "",
@@ -274,6 +269,21 @@ def _common(instance: Instance) -> Body:
             "LockReason": [{"LockReason": reason, "LockMsg": ""} for reason in instance.locks]
         },
     }
+
+
+def _elastic(interface: Interface) -> Body:
+    has_one = interface.elastic_ip is not None
+    return {
+        "AllocationId": allocation_id(interface),
+        "IpAddress": interface.elastic_ip or "",
+        "InternetChargeType": "PayByTraffic" if has_one else "",
+        "Bandwidth": 5 if has_one else 0,
+    }
+
+
+def allocation_id(interface: Interface) -> str:
+    """Return the id of an interface's elastic address, or ""; the estate has no ids of them."""
+    return f"eip-bp1{letters(interface.elastic_ip, 17)}" if interface.elastic_ip else ""
 
 
 def _brief(interface: Interface) -> Body:

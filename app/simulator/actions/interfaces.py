@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.simulator.actions.instances import address_sets, mac_of, vswitch_of
+from app.simulator.actions.instances import address_sets, allocation_id, mac_of, vswitch_of
 from app.simulator.actions.paging import Page, by_number, by_token
 from app.simulator.actions.request import Action, Body, Request
+from app.simulator.actions.tags import print_tags, wanted_tags
 from app.simulator.parameters import Parameters
 from app.simulator.state.resources import Interface
 
@@ -17,7 +18,10 @@ def describe_network_interfaces(request: Request) -> Body:
     Source: ECS API, DescribeNetworkInterfaces.
     """
     parameters = request.parameters
-    found = [item for item in _candidates(request) if _is_asked(parameters, item)]
+    has_tags = wanted_tags(parameters)
+    found = [
+        item for item in _candidates(request) if _is_asked(parameters, item) and has_tags(item.tags)
+    ]
     page = _page(found, parameters)
     return {
         "NetworkInterfaceSets": {"NetworkInterfaceSet": [_describe(item) for item in page.items]},
@@ -59,8 +63,7 @@ def _is_asked(parameters: Parameters, interface: Interface) -> bool:
         and is_managed in (None, False)
         and (not private or any(address in private for address in interface.private_ips))
         and (group_id is None or (not interface.is_primary and group_id in interface.group_ids))
-        and not parameters.get("NetworkInterfaceName")
-        and not parameters.structs("Tag")
+        and parameters.get("NetworkInterfaceName") in (None, interface.name)
     )
 
 
@@ -76,11 +79,10 @@ def _type(interface: Interface) -> str:
 
 def _describe(interface: Interface) -> Body:
     instance = interface.instance
-    public = {"PublicIpAddress": interface.public_ip} if interface.public_ip else {}
     return {
         "NetworkInterfaceId": interface.interface_id,
-        "NetworkInterfaceName": "",
-        "Description": "",
+        "NetworkInterfaceName": interface.name or "",
+        "Description": interface.description or "",
         "InstanceId": instance.instance_id,
         "Type": _type(interface),
         "Status": "InUse",
@@ -90,14 +92,36 @@ def _describe(interface: Interface) -> Body:
         "MacAddress": mac_of(interface),
         "PrivateIpAddress": interface.private_ips[0],
         **address_sets(interface),
+        "PrivateIpSets": {"PrivateIpSet": _private_ips(interface)},
         "SecurityGroupIds": {"SecurityGroupId": list(interface.group_ids)},
         "OwnerId": instance.owner_id,
         "ServiceManaged": False,
-        "AssociatedPublicIp": public,
+        "AssociatedPublicIp": _public(interface),
         "CreationTime": "2021-07-01T00:00:00Z",
         "ResourceGroupId": "",
-        "Tags": {"Tag": []},
+        "Tags": print_tags(interface.tags),
     }
+
+
+def _private_ips(interface: Interface) -> list[Body]:
+    """Return the private addresses; the public one belongs to the first of them."""
+    return [
+        {
+            "PrivateIpAddress": address,
+            "Primary": number == 0,
+            "AssociatedPublicIp": _public(interface) if number == 0 else {},
+        }
+        for number, address in enumerate(interface.private_ips)
+    ]
+
+
+def _public(interface: Interface) -> Body:
+    if interface.elastic_ip:
+        return {
+            "PublicIpAddress": interface.elastic_ip,
+            "AllocationId": allocation_id(interface),
+        }
+    return {"PublicIpAddress": interface.public_ip} if interface.public_ip else {}
 
 
 ACTIONS = (Action("DescribeNetworkInterfaces", describe_network_interfaces),)

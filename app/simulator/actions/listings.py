@@ -30,18 +30,20 @@ class _Kept:
         ]
 
 
-def list_permissions(store: Store, group: Group, side: str, rules: Sequence[Rule]) -> Listing:
+def list_permissions(
+    store: Store, group: Group, side: str, rules: Sequence[Rule], *, priority_type: str
+) -> Listing:
     """Return the printed rules; those of the last call for this side, if none has changed.
 
     Rules never change but are replaced, so that looking at which ones they are is enough.
     """
-    key = (group.group_id, side)
+    key = (group.group_id, f"{side} {priority_type}")
     kept = store.listings.get(key)
     if isinstance(kept, _Kept) and kept.holds(store, group, rules):
         return kept.listing
     named = [rule for rule in rules if rule.peer_group_id or rule.prefix_list_id]
     names = [peer_names(store, group, rule) for rule in named]
-    listing = Listing([print_permission(store, group, rule) for rule in rules])
+    listing = Listing([print_permission(store, group, rule, priority_type) for rule in rules])
     if len(store.listings) >= MOST_KEPT:
         store.listings.clear()
     store.listings[key] = _Kept(rules, named, names, listing)

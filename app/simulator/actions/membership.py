@@ -206,9 +206,8 @@ def modify_instance_attribute(request: Request) -> Body:
     name = request.parameters.get("InstanceName")
     if ids:
         _set_groups(request, instance.primary, ids)
-    if name and name != instance.name:
-        instance.name = name
-        request.store.version += 1
+    if name:
+        request.store.change(instance, name=name)
     return {}
 
 

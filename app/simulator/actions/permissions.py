@@ -9,7 +9,7 @@ from enum import Enum
 
 from app.simulator.actions.prefix_lists import own_prefix_list
 from app.simulator.actions.request import Body, Request
-from app.simulator.errors import ApiError, managed, missing_parameter
+from app.simulator.errors import ApiError, invalid_parameter, managed, missing_parameter
 from app.simulator.state import addresses
 from app.simulator.state.resources import (
     PORT_PROTOCOLS,
@@ -92,7 +92,7 @@ def read_permission(reading: Reading, fields: Mapping[str, str]) -> Permission:
 
     Source: ECS API, AuthorizeSecurityGroup and AuthorizeSecurityGroupEgress.
     """
-    protocol = _protocol(fields)
+    protocol = _protocol(reading, fields)
     nic_type = _nic_type(reading, fields)
     peer = _peer(reading, fields, protocol, nic_type)
     port_range, port_list_id = _ports(reading, fields, protocol)
@@ -116,11 +116,12 @@ def read_permission(reading: Reading, fields: Mapping[str, str]) -> Permission:
 # ---- protocol, ports and the rest
 
 
-def _protocol(fields: Mapping[str, str]) -> str:
+def _protocol(reading: Reading, fields: Mapping[str, str]) -> str:
     protocol = fields.get("IpProtocol")
     if protocol is None:
         raise missing_parameter("IpProtocol")
-    if protocol.lower() not in PROTOCOLS:
+    may_be_upper = reading.request.settings.variants.protocol_case == "any"
+    if (protocol.lower() if may_be_upper else protocol) not in PROTOCOLS:
         raise ApiError(
             "InvalidIpProtocol.ValueNotSupported",
             400,
@@ -268,6 +269,7 @@ def _peer(
         f"ipv6_{near.lower()}_cidr": _ipv6(reading, fields, near),
     }
     family = _family(blocks, protocol)
+    _check_one_peer(reading, fields)
     peer: dict[str, str | None] = {}
     if blocks[f"{far.lower()}_cidr"] or blocks[f"ipv6_{far.lower()}_cidr"]:
         _check_distinct(blocks)
@@ -279,6 +281,16 @@ def _peer(
         code = "MissingParameter" if reading.is_revoke else f"MissingParameter.{far}"
         raise ApiError(code, 400, f"The parameter of the {far.lower()} is missing.")
     return {**blocks, **peer}
+
+
+def _check_one_peer(reading: Reading, fields: Mapping[str, str]) -> None:
+    """Refuse a block and a group together, where only one of them may be sent."""
+    far = reading.far
+    has_block = f"{far}CidrIp" in fields or f"Ipv6{far}CidrIp" in fields
+    refuses = reading.request.settings.variants.several_peers == "refused"
+    if refuses and has_block and f"{far}GroupId" in fields:
+        # The vendor asks to choose one, without a code: this one is our choice.
+        raise invalid_parameter(f"{far}CidrIp and {far}GroupId cannot be used together.")
 
 
 def _ipv4(fields: Mapping[str, str], side: str) -> str | None:
@@ -383,7 +395,13 @@ def _check_group_peer(reading: Reading, peer: Group) -> None:
             403,
             "Enterprise groups neither name groups nor are named by them.",
         )
-    if group.vpc_id == peer.vpc_id:
+    if group.vpc_id and peer.vpc_id and group.owner_id != peer.owner_id:
+        may_name = reading.request.settings.variants.foreign_groups_in_vpc
+    else:
+        may_name = "same_vpc"
+    if group.vpc_id == peer.vpc_id and may_name != "none":
+        return
+    if group.vpc_id and peer.vpc_id and may_name == "any_vpc":
         return
     if group.vpc_id and peer.vpc_id:
         raise ApiError(
@@ -436,7 +454,7 @@ def _check_associations(reading: Reading, prefix_list: PrefixList) -> None:
 # ---- printing
 
 
-def print_permission(store: Store, group: Group, rule: Rule) -> Body:
+def print_permission(store: Store, group: Group, rule: Rule, priority_type: str = "text") -> Body:
     """Return a rule as DescribeSecurityGroupAttribute does: every field there, "" if unused.
 
     Source: ECS API, DescribeSecurityGroupAttribute.
@@ -463,7 +481,7 @@ def print_permission(store: Store, group: Group, rule: Rule) -> Body:
         "DestPrefixListName": _prefix_list_name(store, rule.dest_prefix_list_id),
         "NicType": rule.nic_type,
         "Policy": rule.policy.capitalize(),
-        "Priority": str(rule.priority),
+        "Priority": rule.priority if priority_type == "number" else str(rule.priority),
         "Description": rule.description or "",
         "CreateTime": rule.created_at,
         "PortRangeListId": rule.port_list_id or "",

@@ -46,7 +46,8 @@ def create_prefix_list(request: Request) -> Body:
         raise _refusal("AddressFamily")
     if size < 1 or (most is not None and size > most):
         raise _refusal("MaxEntries")
-    blocks = _blocks(request, family)
+    descriptions = _described_blocks(request, family)
+    blocks = tuple(sorted(descriptions))
     if len(blocks) > size:
         raise _refusal("Entry")
     _check_quota(request)
@@ -60,6 +61,7 @@ def create_prefix_list(request: Request) -> Body:
         name=name,
         description=parameters.get("Description"),
         created_at=request.timestamp(),
+        descriptions={block: text for block, text in descriptions.items() if text},
     )
     store.add_prefix_list(prefix_list)
     return {"PrefixListId": prefix_list.prefix_list_id}
@@ -70,16 +72,18 @@ def _refusal(name: str) -> ApiError:
     return invalid_parameter(f'The specified parameter "{name}" is not valid.')
 
 
-def _blocks(request: Request, family: str) -> tuple[str, ...]:
+def _described_blocks(request: Request, family: str) -> dict[str, str]:
     canonical = _FAMILIES[family]
-    given = [fields.get("Cidr", "") for fields in request.parameters.structs("Entry")]
+    given = request.parameters.structs("Entry")
     try:
-        blocks = {canonical(text) for text in given}
+        blocks = {
+            canonical(fields.get("Cidr", "")): fields.get("Description", "") for fields in given
+        }
     except ValueError as error:
         raise _refusal("Entry.N.Cidr") from error
     if len(blocks) != len(given):
         raise _refusal("Entry.N.Cidr")
-    return tuple(sorted(blocks))
+    return blocks
 
 
 def _check_quota(request: Request) -> None:
@@ -125,7 +129,12 @@ def describe_prefix_list_attributes(request: Request) -> Body:
     prefix_list = own_prefix_list(request, request.parameters.need("PrefixListId"))
     return {
         **_describe(request.store, prefix_list),
-        "Entries": {"Entry": [{"Cidr": block, "Description": ""} for block in prefix_list.entries]},
+        "Entries": {
+            "Entry": [
+                {"Cidr": block, "Description": prefix_list.descriptions.get(block, "")}
+                for block in prefix_list.entries
+            ]
+        },
     }
 
 

@@ -18,28 +18,39 @@ def describe_security_group_references(request: Request) -> Body:
     if not 1 <= len(ids) <= _MOST_ASKED:
         raise group_malformed()
     groups = [own_group(request, group_id) for group_id in dict.fromkeys(ids)]
+    naming = {group.group_id: found for group in groups if (found := _naming(request.store, group))}
+    if _is_flat(request):
+        return {
+            "SecurityGroupReferences": [
+                {"SecurityGroupId": group_id, "SecurityReferencingGroups": found}
+                for group_id, found in naming.items()
+            ]
+        }
     return {
         "SecurityGroupReferences": {
             "SecurityGroupReference": [
-                entry for group in groups if (entry := _describe(request.store, group))
+                {
+                    "SecurityGroupId": group_id,
+                    "ReferencingSecurityGroups": {"ReferencingSecurityGroup": found},
+                }
+                for group_id, found in naming.items()
             ]
         }
     }
 
 
-def _describe(store: Store, group: Group) -> Body | None:
+def _is_flat(request: Request) -> bool:
+    """The older pages show lists without their inner level in JSON, never in XML."""
+    is_json = (request.parameters.get("Format") or "").upper() == "JSON"
+    return is_json and request.settings.variants.references_in_json == "flat"
+
+
+def _naming(store: Store, group: Group) -> list[Body]:
     naming = store.referencing_group_ids(group.group_id)[:_MOST_ANSWERED]
-    if not naming:
-        return None
-    return {
-        "SecurityGroupId": group.group_id,
-        "ReferencingSecurityGroups": {
-            "ReferencingSecurityGroup": [
-                {"AliUid": store.groups[group_id].owner_id, "SecurityGroupId": group_id}
-                for group_id in naming
-            ]
-        },
-    }
+    return [
+        {"AliUid": store.groups[group_id].owner_id, "SecurityGroupId": group_id}
+        for group_id in naming
+    ]
 
 
 ACTIONS = (Action("DescribeSecurityGroupReferences", describe_security_group_references),)

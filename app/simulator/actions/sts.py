@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.credentials import Caller, Session
 from app.simulator.errors import ApiError
+from app.simulator.ram import Policy, read_policy
 from app.simulator.state.identifiers import letters
 from app.simulator.state.resources import Role
 
 _ARN = re.compile(r"acs:ram::(\d+):role/([A-Za-z0-9_.-]{1,64})", re.ASCII)
 _SESSION_NAME = re.compile(r"[A-Za-z0-9.@_-]{2,64}", re.ASCII)
 _SHORTEST_SECONDS, _LONGEST_SECONDS, _DEFAULT_SECONDS = 900, 3600, 3600
-_LONGEST_POLICY = 2048
 
 
 def assume_role(request: Request) -> Body:
@@ -32,10 +31,11 @@ def assume_role(request: Request) -> Body:
             "The parameter RoleSessionName is wrongly formed.",
         )
     seconds = _duration(request)
-    _check_policy(parameters.get("Policy"))
+    policy = _policy(parameters.get("Policy"))
     account_id, role = _role(request, role_arn)
     _check_trust(request, role)
-    session = _new_session(request, Caller(account_id, role.role_name, session_name), seconds)
+    caller = Caller(account_id, role.role_name, session_name, policy)
+    session = _new_session(request, caller, seconds)
     request.sessions.add(session)
     return {
         "AssumedRoleUser": {
@@ -66,18 +66,17 @@ def _duration(request: Request) -> int:
     return int(text)
 
 
-def _check_policy(policy: str | None) -> None:
-    """Refuse a policy that is none; its statements are not evaluated."""
-    if policy is None:
-        return
+def _policy(text: str | None) -> Policy | None:
+    if text is None:
+        return None
     try:
-        if len(policy) <= _LONGEST_POLICY and isinstance(json.loads(policy), dict):
-            return
-    except (ValueError, RecursionError):
-        pass
-    raise ApiError(
-        "InvalidParameter.PolicyGrammar", 400, "The parameter Policy has not passed grammar check."
-    )
+        return read_policy(text)
+    except ValueError as error:
+        raise ApiError(
+            "InvalidParameter.PolicyGrammar",
+            400,
+            "The parameter Policy has not passed grammar check.",
+        ) from error
 
 
 def _role(request: Request, role_arn: str) -> tuple[str, Role]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import ApiError, missing_parameter
 from app.simulator.parameters import Parameters
-from app.simulator.state.resources import Group, Instance
-from app.simulator.state.store import Store
+from app.simulator.state.resources import Interface
+from app.simulator.state.store import Changeable, Store
 
-_LONGEST = 128
+_LONGEST_VALUE = 128
 _MOST_RESOURCES = 50
 
 
@@ -41,18 +41,21 @@ def new_tags(request: Request) -> dict[str, str]:
     )
     if len(tags) != len(structs):
         raise ApiError("Duplicate.TagKey", 400, "The Tag.N.Key contain duplicate key.")
+    longest_key = request.settings.quotas.characters_per_tag_key
     for key, value in tags.items():
-        if not key or not _is_tag(key) or key.startswith(("aliyun", "acs:")):
+        if not key or not _is_tag(key, longest_key) or key.startswith(("aliyun", "acs:")):
             raise ApiError("InvalidTagKey.Malformed", 400, "The specified Tag.N.Key is not valid.")
-        if not _is_tag(value):
+        if not _is_tag(value, _LONGEST_VALUE):
             raise ApiError(
                 "InvalidTagValue.Malformed", 400, "The specified Tag.N.Value is not valid."
             )
     return dict(sorted(tags.items()))
 
 
-def _is_tag(text: str) -> bool:
-    return len(text) <= _LONGEST and not text.startswith(("http://", "https://"))
+def _is_tag(text: str, longest: int | None) -> bool:
+    return (longest is None or len(text) <= longest) and not text.startswith(
+        ("http://", "https://")
+    )
 
 
 def print_tags(tags: Mapping[str, str]) -> Body:
@@ -64,7 +67,7 @@ def print_tags(tags: Mapping[str, str]) -> Body:
 
 
 def tag_resources(request: Request) -> Body:
-    """Add tags to groups or instances, all or none. Source: ECS API, TagResources."""
+    """Add tags to groups, instances or interfaces, all or none. Source: ECS API, TagResources."""
     find = _FINDERS.get(request.parameters.need("ResourceType").lower())
     if find is None:
         raise ApiError(
@@ -87,27 +90,30 @@ def tag_resources(request: Request) -> Body:
             raise ApiError(
                 "QuotaExceed.Tags", 403, "The maximum number of tags of the resource is reached."
             )
-    for resource in _changed(resources, tags):
-        resource.tags = dict(sorted((resource.tags | tags).items()))
-        request.store.version += 1
+    for resource in resources:
+        request.store.change(resource, tags=dict(sorted((resource.tags | tags).items())))
     return {}
 
 
-def _own(request: Request, resource: Group | Instance | None) -> Group | Instance:
+def _own(request: Request, resource: Changeable | None) -> Changeable:
+    owner = resource.instance if isinstance(resource, Interface) else resource
     place = (request.account_id, request.region_id)
-    if resource is None or (resource.owner_id, resource.region_id) != place:
+    if resource is None or owner is None or (owner.owner_id, owner.region_id) != place:
         raise ApiError("InvalidResourceId.NotFound", 404, "The specified ResourceId is not found.")
     return resource
 
 
-def _changed(resources: list[Group | Instance], tags: dict[str, str]) -> Iterator[Group | Instance]:
-    return (resource for resource in resources if resource.tags | tags != resource.tags)
+def _interface(store: Store, resource_id: str) -> Interface | None:
+    """Find an interface; a classic instance's is not seen."""
+    interface = store.interfaces.get(resource_id)
+    return interface if interface and interface.instance.vpc_id else None
 
 
-_FINDERS: Mapping[str, Callable[[Store, str], Group | Instance | None]] = MappingProxyType(
+_FINDERS: Mapping[str, Callable[[Store, str], Changeable | None]] = MappingProxyType(
     {
         "securitygroup": lambda store, resource_id: store.groups.get(resource_id),
         "instance": lambda store, resource_id: store.instances.get(resource_id),
+        "eni": _interface,
     }
 )
 

@@ -210,11 +210,8 @@ def _load_vpc(store: Store, entry: Entry) -> None:
 def _load_prefix_list(store: Store, entry: Entry) -> None:
     list_id = _new(entry.name_after("PrefixListId"), store.prefix_lists, entry.label)
     family = entry.text("AddressFamily", ("IPv4", "IPv6"))
-    canonical = addresses.ipv4_block if family == "IPv4" else addresses.ipv6_block
-    try:
-        blocks = tuple(sorted(canonical(text) for text in entry.texts("Entries")))
-    except ValueError as error:
-        raise EstateError(f"{entry.label}: {error}") from error
+    descriptions = _prefixes(entry, family)
+    blocks = tuple(sorted(descriptions))
     prefix_list = PrefixList(
         list_id,
         _owner(store, entry),
@@ -224,11 +221,30 @@ def _load_prefix_list(store: Store, entry: Entry) -> None:
         blocks,
         entry.optional("PrefixListName"),
         entry.optional("Description"),
+        descriptions={block: text for block, text in descriptions.items() if text},
     )
     entry.done()
     if len(blocks) > prefix_list.max_entries:
         raise EstateError(f"{entry.label}: has more entries than MaxEntries")
     store.prefix_lists[list_id] = prefix_list
+
+
+def _prefixes(entry: Entry, family: str) -> dict[str, str | None]:
+    """Take the blocks, each a string or an object beside its description."""
+    canonical = addresses.ipv4_block if family == "IPv4" else addresses.ipv6_block
+    found: dict[str, str | None] = {}
+    for item in entry.items("Entries"):
+        whole = {"Cidr": item} if isinstance(item, str) else item
+        one = Entry(whole, f"{entry.label}: entry")
+        try:
+            block = canonical(one.text("Cidr"))
+        except ValueError as error:
+            raise EstateError(f"{entry.label}: {error}") from error
+        if block in found:
+            raise EstateError(f"{entry.label}: Entries repeats a value")
+        found[block] = one.optional("Description")
+        one.done()
+    return found
 
 
 def _load_port_list(store: Store, entry: Entry) -> None:
@@ -321,7 +337,8 @@ def _load_rules(store: Store, group: Group, items: list[object]) -> None:
 def check_rule_names(store: Store, group: Group, rule: Rule) -> None:
     """Raise EstateError if the rule names a group or a list that it cannot name.
 
-    A group of an account that is not in the estate is taken on trust.
+    A group of an account that is not in the estate is taken on trust. One of another account
+    may be in another VPC, as some of the vendor's pages have it; it is not reached for that.
     """
     label = f"rule {rule.rule_id or '(new)'} of {group.group_id}"
     if rule.prefix_list_id:
@@ -340,7 +357,7 @@ def check_rule_names(store: Store, group: Group, rule: Rule) -> None:
         raise EstateError(f"{label}: {rule.peer_group_id} is no group of account {owner_id}")
     if peer.region_id != group.region_id:
         raise EstateError(f"{label}: {rule.peer_group_id} is in another region")
-    if peer.vpc_id and group.vpc_id and peer.vpc_id != group.vpc_id:
+    if peer.vpc_id and group.vpc_id and peer.vpc_id != group.vpc_id and not rule.names_foreign:
         raise EstateError(f"{label}: {rule.peer_group_id} is in another VPC")
 
 
@@ -400,8 +417,9 @@ def _short_interface(instance: Instance, entry: Entry) -> Interface:
         True,
         (entry.address(private_ip),),
         (entry.address(ipv6),) if ipv6 else (),
-        _public(entry),
+        _optional_address(entry, "PublicIp"),
         sorted(entry.texts("SecurityGroupIds")),
+        _optional_address(entry, "EipAddress"),
     )
 
 
@@ -412,16 +430,20 @@ def _listed_interface(instance: Instance, entry: Entry) -> Interface:
         entry.flag("Primary"),
         tuple(entry.address(text) for text in entry.texts("PrivateIps")),
         tuple(entry.address(text) for text in entry.texts("Ipv6s")),
-        _public(entry),
+        _optional_address(entry, "PublicIp"),
         sorted(entry.texts("SecurityGroupIds")),
+        _optional_address(entry, "EipAddress"),
+        entry.optional("NetworkInterfaceName"),
+        entry.optional("Description"),
+        entry.tags(),
     )
     entry.done()
     return interface
 
 
-def _public(entry: Entry) -> str | None:
-    public_ip = entry.optional("PublicIp")
-    return entry.address(public_ip) if public_ip else None
+def _optional_address(entry: Entry, name: str) -> str | None:
+    text = entry.optional(name)
+    return entry.address(text) if text else None
 
 
 def _check_instance(store: Store, instance: Instance, label: str) -> None:
@@ -453,8 +475,10 @@ def _check_interface(store: Store, interface: Interface, label: str) -> None:
         raise EstateError(f"{label}: needs a private IPv4 address")
     if not all(map(addresses.is_ipv6, interface.ipv6s)):
         raise EstateError(f"{label}: has an IPv4 address among its IPv6 ones")
-    if interface.public_ip and addresses.is_ipv6(interface.public_ip):
-        raise EstateError(f"{label}: PublicIp must be IPv4")
+    if interface.internet_ip and addresses.is_ipv6(interface.internet_ip):
+        raise EstateError(f"{label}: PublicIp and EipAddress must be IPv4")
+    if interface.elastic_ip and (interface.public_ip or instance.vpc_id is None):
+        raise EstateError(f"{label}: EipAddress is for a VPC, and without a PublicIp")
     if not interface.group_ids:
         raise EstateError(f"{label}: is in no security group")
     for group_id in interface.group_ids:
@@ -480,7 +504,7 @@ def _admit_instance(store: Store, instance: Instance) -> None:
     for text in own:
         for holder in store.holders.get(text, ()):
             other = holder.instance
-            if _shares_network(instance, other) or text == holder.public_ip:
+            if _shares_network(instance, other) or text == holder.internet_ip:
                 raise EstateError(f"{label}: {other.instance_id} has the address {text} too")
     store.add_instance(instance)
 
@@ -547,7 +571,12 @@ def _print_prefix_list(prefix_list: PrefixList) -> Json:
         "RegionId": prefix_list.region_id,
         "AddressFamily": prefix_list.address_family,
         "MaxEntries": prefix_list.max_entries,
-        "Entries": list(prefix_list.entries),
+        "Entries": [
+            {"Cidr": block, "Description": text}
+            if (text := prefix_list.descriptions.get(block))
+            else block
+            for block in prefix_list.entries
+        ],
     }
 
 
@@ -605,7 +634,7 @@ def _print_interfaces(instance: Instance) -> Iterator[tuple[str, object]]:
     primary = instance.primary
     if _fits_short_form(instance):
         yield "PrivateIp", primary.private_ips[0]
-        yield from _present({"Ipv6": "".join(primary.ipv6s), "PublicIp": primary.public_ip}).items()
+        yield from _present({"Ipv6": "".join(primary.ipv6s), **_internet(primary)}).items()
         yield "SecurityGroupIds", sorted(primary.group_ids)
         return
     yield "NetworkInterfaces", [_print_interface(item) for item in instance.interfaces]
@@ -618,6 +647,7 @@ def _fits_short_form(instance: Instance) -> bool:
         and primary.interface_id == own_interface_id(instance.instance_id)
         and len(primary.private_ips) == 1
         and len(primary.ipv6s) <= 1
+        and not (primary.name or primary.description or primary.tags)
     )
 
 
@@ -627,9 +657,15 @@ def _print_interface(interface: Interface) -> Json:
         "Primary": interface.is_primary,
         "PrivateIps": list(interface.private_ips),
         "Ipv6s": list(interface.ipv6s),
-        **_present({"PublicIp": interface.public_ip}),
+        **_present(_internet(interface)),
         "SecurityGroupIds": sorted(interface.group_ids),
+        **_present({"NetworkInterfaceName": interface.name, "Description": interface.description}),
+        **({"Tags": dict(interface.tags)} if interface.tags else {}),
     }
+
+
+def _internet(interface: Interface) -> dict[str, str | None]:
+    return {"PublicIp": interface.public_ip, "EipAddress": interface.elastic_ip}
 
 
 def _present(fields: Mapping[str, str | None]) -> Json:

@@ -27,6 +27,7 @@ class Quotas:
     entries_per_prefix_list: int | None = 200
     associations_per_prefix_list: int | None = 1000
     tags_per_resource: int | None = 20
+    characters_per_tag_key: int | None = 128
 
     def with_changes(self, changes: Mapping[str, object]) -> Quotas:
         """Return these quotas with some replaced; ValueError names what is wrong."""
@@ -42,7 +43,9 @@ class Quotas:
 DEFAULT_PROFILE = "2021"
 PROFILES: Mapping[str, Quotas] = MappingProxyType(
     {
-        "seed-2019": Quotas(rules_per_group=100, rules_per_interface=500),
+        "seed-2019": Quotas(
+            rules_per_group=100, rules_per_interface=500, characters_per_tag_key=64
+        ),
         "2021": Quotas(),
         "current": Quotas(rules_per_group=None, addresses_per_vpc_group=6000),
     }

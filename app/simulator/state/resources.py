@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 CREATED_BEFORE = "2021-07-01T00:00:00Z"
@@ -45,7 +45,10 @@ class Vpc:
 
 @dataclass(slots=True)
 class PrefixList:
-    """A prefix list; a rule that names it costs `max_entries` rules of the quota."""
+    """A prefix list; a rule that names it costs `max_entries` rules of the quota.
+
+    `descriptions` are those of entries that have one.
+    """
 
     prefix_list_id: str
     owner_id: str
@@ -56,6 +59,7 @@ class PrefixList:
     name: str | None = None
     description: str | None = None
     created_at: str = CREATED_BEFORE
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +113,11 @@ class Rule:
     def prefix_list_id(self) -> str | None:
         """The prefix list that the rule names, or None."""
         return self.source_prefix_list_id or self.dest_prefix_list_id
+
+    @property
+    def names_foreign(self) -> bool:
+        """Tell whether the rule names a group of another account."""
+        return bool(self.source_group_owner_id or self.dest_group_owner_id)
 
     def match_key(self) -> Hashable:
         """Return what a revoke by fields compares: everything but priority, id and text."""
@@ -172,7 +181,10 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Interface:
-    """A network interface, where addresses and groups sit; a classic instance has one, unseen."""
+    """A network interface, where addresses and groups sit; a classic instance has one, unseen.
+
+    `public_ip` came with the instance; `elastic_ip` is bound to a private address in a VPC.
+    """
 
     interface_id: str
     instance: Instance
@@ -181,6 +193,22 @@ class Interface:
     ipv6s: tuple[str, ...]
     public_ip: str | None
     group_ids: list[str]
+    elastic_ip: str | None = None
+    name: str | None = None
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def internet_ip(self) -> str | None:
+        """The address by which the internet knows it, or None; it has one of the two at most."""
+        return self.public_ip or self.elastic_ip
+
+    def addresses(self) -> Iterator[str]:
+        """Yield every address."""
+        yield from self.private_ips
+        yield from self.ipv6s
+        if self.internet_ip:
+            yield self.internet_ip
 
 
 @dataclass(slots=True, eq=False)
@@ -212,7 +240,4 @@ class Instance:
     def addresses(self) -> Iterator[str]:
         """Yield every address of every interface."""
         for interface in self.interfaces:
-            yield from interface.private_ips
-            yield from interface.ipv6s
-            if interface.public_ip:
-                yield interface.public_ip
+            yield from interface.addresses()

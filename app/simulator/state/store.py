@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,8 @@ from app.simulator.state.resources import (
     Vpc,
 )
 
+Changeable: TypeAlias = Group | Instance | Interface
+
 Undo: TypeAlias = "Callable[[], Undo]"
 """Takes back one change, and returns what makes it again exactly as it was."""
 
@@ -31,8 +33,8 @@ MOST_STEPS = 20_000
 class Store:
     """Every resource by id, and every change to them; `version` counts the changes.
 
-    Changes here check nothing: actions do that, and an estate is checked as it is read. Each
-    change of a group, a rule or a membership is kept as a step that `as_of` can take back.
+    Changes here check nothing: actions do that, and an estate is checked as it is read. Every
+    change that an action makes is kept as a step that `as_of` can take back.
     """
 
     def __init__(self, identifiers: Identifiers) -> None:
@@ -90,8 +92,7 @@ class Store:
 
     def _add_interface(self, interface: Interface) -> None:
         self.interfaces[interface.interface_id] = interface
-        public = (interface.public_ip,) if interface.public_ip else ()
-        for address in (*interface.private_ips, *interface.ipv6s, *public):
+        for address in interface.addresses():
             self.holders[address].append(interface)
         for group_id in interface.group_ids:
             self.members[group_id][interface.interface_id] = interface
@@ -109,7 +110,7 @@ class Store:
 
     @contextmanager
     def as_of(self, version: int) -> Iterator[None]:
-        """Let the block see groups, rules and memberships as they were; it must change nothing.
+        """Let the block see everything as it was; it must change nothing.
 
         Only the steps since then are taken back, and made again afterwards: what this costs does
         not depend on the size of the estate.
@@ -125,10 +126,23 @@ class Store:
             for redo in reversed(again):
                 redo()
 
+    def change(self, resource: Changeable, **values: object) -> None:
+        """Give fields that no index depends on other values, unless they have them already."""
+        before = {name: getattr(resource, name) for name in values}
+        if before != values:
+            self._step(_swap(resource, values))
+
     def add_prefix_list(self, prefix_list: PrefixList) -> None:
         """Take in a prefix list."""
+        self._step(self._put_prefix_list(prefix_list))
+
+    def _put_prefix_list(self, prefix_list: PrefixList) -> Undo:
         self.prefix_lists[prefix_list.prefix_list_id] = prefix_list
-        self.version += 1
+        return partial(self._take_prefix_list, prefix_list)
+
+    def _take_prefix_list(self, prefix_list: PrefixList) -> Undo:
+        del self.prefix_lists[prefix_list.prefix_list_id]
+        return partial(self._put_prefix_list, prefix_list)
 
     # ---- groups
 
@@ -159,11 +173,6 @@ class Store:
         self.members.pop(group.group_id, None)
         self.references.pop(group.group_id, None)
         return partial(self._put_group, group)
-
-    def set_inner_access(self, group: Group, policy: str) -> None:
-        """Let members reach one another, or not."""
-        if group.inner_access != policy:
-            self._step(_swap_inner_access(group, policy))
 
     def referencing_group_ids(self, group_id: str) -> list[str]:
         """Return the groups whose rules name this one, sorted."""
@@ -277,9 +286,11 @@ class Store:
         return [self.groups[group_id] for group_id in interface.group_ids]
 
 
-def _swap_inner_access(group: Group, policy: str) -> Undo:
-    before, group.inner_access = group.inner_access, policy
-    return partial(_swap_inner_access, group, before)
+def _swap(resource: Changeable, values: Mapping[str, object]) -> Undo:
+    before = {name: getattr(resource, name) for name in values}
+    for name, value in values.items():
+        setattr(resource, name, value)
+    return partial(_swap, resource, before)
 
 
 def _forget(counter: Counter[str], key: str) -> None:
