@@ -11,45 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.evaluate import explain
-from app.domain.flows import Flow, Outcome
+from app.domain.flows import Outcome
 from app.domain.world import World
-from tests.support.chance import Seeded, Shrinking
+from tests.support.chance import Shrinking
 from tests.support.classes import Questions
-from tests.support.hiding import completions, hidden, is_named_twice
-from tests.support.judge import judge
-from tests.support.regions import an_estate, estates
+from tests.support.hiding import hidden
+from tests.support.honesty import ask, assert_honest, possible
+from tests.support.regions import estates
 from tests.support.worlds import address, flow, group, instance, rule, world
-
-
-def possible(read: World, asked: Flow) -> set[Outcome]:
-    """Return what may become of a packet in the worlds that may be the real one."""
-    traffic = asked.traffic
-    packet = (traffic.protocol, traffic.ports.first, traffic.source_ports.first)
-    outcomes: set[Outcome] = set()
-    for whole in completions(read, asked):
-        outcomes.add(judge(whole, asked.source, asked.target, asked.plane, asked.family, packet))
-        if len(outcomes) == 2:
-            break
-    return outcomes
-
-
-def assert_honest(read: World, asked: Flow, where: object) -> Outcome:
-    said, may_be = explain(read, asked).outcome, possible(read, asked)
-    assert Outcome.UNKNOWN not in may_be
-    expected = may_be.pop() if len(may_be) == 1 else Outcome.UNKNOWN
-    if said is Outcome.UNKNOWN and is_named_twice(read, asked):
-        return said  # may be too careful: see the two examples at the end
-    assert said is expected, (where, asked, expected, explain(read, asked))
-    return said
-
-
-def ask(seed: object, flows: int) -> Counter[Outcome]:
-    chance = Seeded(seed)
-    whole = an_estate(chance)
-    read, questions = hidden(whole, chance), Questions(whole)
-    return Counter(
-        assert_honest(read, questions.draw(chance), f"seed {seed}") for _ in range(flows)
-    )
 
 
 @pytest.mark.parametrize("block", range(4))

@@ -13,23 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.evaluate import explain
-from app.domain.flows import Cause, Flow, Outcome, SideOutcome, Traffic, Verdict
+from app.domain.flows import Flow, Outcome, Traffic
 from app.domain.rules import PortRange, Protocol
 from app.domain.world import AddressEnd, InterfaceEnd, World
-from app.simulator.packets import Verdict as Walked
 from tests.support import solver
+from tests.support.agreeing import assert_agree, compare_with_the_walk
 from tests.support.chance import Chance, Seeded, Shrinking
 from tests.support.classes import Packets, Questions, rules_of
 from tests.support.reading import as_read
 from tests.support.regions import an_estate, estates
 from tests.support.walking import Walker
 
-SIDES = {
-    "EGRESS_DROP": ("egress", Cause.RULE),
-    "EGRESS_DEFAULT": ("egress", Cause.DEFAULT),
-    "INGRESS_DROP": ("ingress", Cause.RULE),
-    "INGRESS_DEFAULT": ("ingress", Cause.DEFAULT),
-}
 WIDE = (
     Traffic(Protocol.ALL),
     Traffic(Protocol.TCP),
@@ -43,37 +37,7 @@ WIDE = (
 )
 
 
-def assert_agree(said: Verdict, walked: Walked, where: object) -> None:
-    """Same outcome for the same reason; of all deciding rules the walk names one a side."""
-    reachable = Outcome.REACHABLE if walked.is_reachable else Outcome.BLOCKED
-    assert said.outcome is reachable, (where, said, walked)
-    assert _reason(said, walked.reason), (where, said, walked)
-    deciding = {each.held.rule_id for each in (*said.egress.rules, *said.ingress.rules)}
-    assert deciding.issuperset(walked.rules), (where, said, walked)
-
-
-def _reason(said: Verdict, reason: str) -> bool:
-    if reason in {"NO_ROUTE", "INTRA_GROUP"}:
-        return said.cause is Cause[reason]
-    if reason == "RULE":
-        return {said.egress.outcome, said.ingress.outcome} == {SideOutcome.ALLOWED}
-    name, cause = SIDES[reason]
-    stopping = said.egress if name == "egress" else said.ingress
-    return stopping.outcome is SideOutcome.BLOCKED and stopping.cause is cause
-
-
 # --- the packet walk --------------------------------------------------------------
-
-
-def compare_with_the_walk(seed: object, flows: int) -> int:
-    """Judge random packets in a random estate both ways; return how many."""
-    chance = Seeded(seed)
-    world = an_estate(chance)
-    walker, questions, read = Walker(world), Questions(world), as_read(world, chance)
-    for _ in range(flows):
-        flow = questions.draw(chance)
-        assert_agree(explain(read, flow), walker.walk(flow), (f"seed {seed}", flow))
-    return flows
 
 
 @pytest.mark.parametrize("block", range(8))
