@@ -101,6 +101,7 @@ class DurableEngine:
         self._lifecycle = threading.RLock()
         self._closing = threading.Event()
         self._ended = threading.Event()
+        self._launched = False
         self._active = 0
         self._idle = threading.Condition()
         if self._file is not None:
@@ -208,18 +209,23 @@ class DurableEngine:
 
         A step that needs longer is left behind as if the process had been killed in it.
         """
+        self._ended.set()  # who tries to launch again in vain gives up, and the lock with it
         with self._lifecycle:
-            if self._dbos is None:
+            if not self._launched:
                 self._disconnect()
                 return
-            self._let_go()
-            with self._idle:
-                idle = self._idle.wait_for(self._is_idle, timeout=patience.total_seconds())
-            if not idle:
-                log.warning("steps cut short: %d operations did not reach the next", self._active)
-            elif self._membership is not None:
-                self._membership.leave()
+            if self._dbos is not None:
+                self._finish(patience)
             self._stop()
+
+    def _finish(self, patience: timedelta) -> None:
+        self._let_go()
+        with self._idle:
+            idle = self._idle.wait_for(self._is_idle, timeout=patience.total_seconds())
+        if not idle:
+            log.warning("steps cut short: %d operations did not reach the next", self._active)
+        elif self._membership is not None:
+            self._membership.leave()
 
     def _let_go(self) -> None:
         """Claim nothing more, and begin no further step."""
@@ -239,13 +245,13 @@ class DurableEngine:
                 return
             self._let_go()
             self._forget()
-            while True:
+            while not self._ended.is_set():
                 try:
                     self._begin()
                 except Exception:
                     log.exception("the engine could not be launched again yet")
                     self._forget()
-                    threading.Event().wait(self._revival.total_seconds())
+                    self._ended.wait(self._revival.total_seconds())
                 else:
                     return
 
@@ -275,6 +281,7 @@ class DurableEngine:
         return self._client
 
     def _start(self) -> None:
+        self._launched = True
         self._ended.clear()
         self._lock.take()
         self.prepare()
@@ -393,6 +400,7 @@ class DurableEngine:
         self._ended.set()
         self._disconnect()
         self._lock.release()
+        self._launched = False
         _process.release()
 
     def _disconnect(self) -> None:

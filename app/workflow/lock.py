@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -38,12 +39,10 @@ class ExecutorLock:
             SecondProcessError: another process has it.
             EngineError: the database cannot be reached.
         """
-        digest = sha256(f"intercom executor {self._executor_id}".encode()).digest()
-        key = int.from_bytes(digest[:8], signed=True)
         try:
             address = self._url.render_as_string(hide_password=False)
             connection = psycopg.connect(address, autocommit=True)
-            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key]).fetchone()
         except psycopg.Error as error:
             msg = "the database cannot be reached"
             raise EngineError(msg) from error
@@ -54,9 +53,18 @@ class ExecutorLock:
         self._connection = connection
 
     def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._connection is None:
+            return
+        # The server notices some time later that a connection was closed.
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock(%s)", [self._key])
+        self._connection.close()
+        self._connection = None
+
+    @property
+    def _key(self) -> int:
+        digest = sha256(f"intercom executor {self._executor_id}".encode()).digest()
+        return int.from_bytes(digest[:8], signed=True)
 
 
 class ProcessLock:

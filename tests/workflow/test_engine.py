@@ -4,7 +4,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -23,8 +24,10 @@ from app.workflow.errors import (
     SecondEngineError,
     UnsupportedSqliteError,
 )
+from app.workflow.membership import Terms
 from app.workflow.outcomes import outcome_of, result_of
 from tests.repositories.values import operation as pending
+from tests.support.databases import TEMPLATE, PostgreSql
 from tests.workflow.engines import accept, launched, wait_until, writer
 
 
@@ -348,3 +351,83 @@ def test_outcomes_need_no_engine() -> None:
     program = "import sys, tests.support.journal; sys.exit('dbos' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert done.returncode == 0
+
+
+# --- replicas --------------------------------------------------------------------
+
+
+@contextmanager
+def member(
+    url: str, operation: Callable[[str, Steps], None], terms: Terms
+) -> Iterator[tuple[DurableEngine, SqlStore]]:
+    """An engine that knows of replicas."""
+    engine = DurableEngine(
+        database_url=url,
+        executor_id="one",
+        terms=terms,
+        polling_interval=timedelta(milliseconds=20),
+        revival=timedelta(milliseconds=100),
+    )
+    store = SqlStore(url=url, enqueue=engine.enqueue, tenure=engine.tenure)
+    engine.register(operation, store=store)
+    engine.launch()
+    try:
+        yield engine, store
+    finally:
+        engine.close()
+        store.close()
+
+
+def living(store: SqlStore) -> list[str]:
+    with store.read() as work:
+        return list(work.replicas.living())
+
+
+QUICK = Terms(lease=timedelta(seconds=0.6), grace=timedelta(seconds=0.1))
+
+
+def test_an_engine_that_was_taken_over_from_begins_anew_and_what_it_ran_writes_no_more(
+    postgresql: PostgreSql,
+) -> None:
+    url = postgresql.create("taken_over", template=TEMPLATE)
+    in_two, go_on = threading.Event(), threading.Event()
+    wrote: list[str | None] = []
+    runs: list[str] = []
+
+    def operation(_: str, steps: Steps) -> None:
+        steps.run("one", lambda: None)
+        first_time = not runs
+        runs.append("run")
+        steps.run("two", lambda: write(first_time=first_time))
+
+    def write(*, first_time: bool) -> None:
+        if first_time:
+            in_two.set()
+            go_on.wait(10)
+        with store.write() as work:
+            work.turns.take("operation-1", [f"key-{len(runs)}"])
+            work.commit()
+        wrote.append(engine.tenure())
+
+    with member(url, operation, QUICK) as (engine, store):
+        accept(engine, url, "operation-1")
+        assert in_two.wait(10)
+        with store.write() as work:  # somebody else finds it silent
+            assert work.replicas.lapse("two@1", timedelta(0)) == ("one@1",)
+            work.commit()
+        wait_until(lambda: living(store) == ["one@2"], what="another tenure")
+        go_on.set()
+        wait_until(lambda: wrote, what="the end")
+        assert wrote == ["one@2"]
+        with store.read() as work:
+            assert work.turns.keys("operation-1") == {"key-2"}
+    postgresql.drop("taken_over")
+
+
+def test_an_engine_that_leaves_in_good_order_is_not_waited_for(database_url: str) -> None:
+    with member(database_url, nothing, Terms()) as (_, store):
+        assert living(store) == ["one@1"]
+    with member(database_url, nothing, Terms()) as (_, store):
+        assert living(store) == ["one@2"]
+        with store.read() as work:
+            assert set(work.replicas.due(timedelta(days=1))) <= {"one@1"}
