@@ -129,6 +129,23 @@ def a_change(chance: Chance, before: World) -> World:
     return _Changing(chance, before).changed()
 
 
+def a_changed_list(chance: Chance, before: World) -> World:
+    """Return the world after somebody wrote other entries into one prefix list."""
+    names = {name: family for (_, family), name in PREFIX_LISTS.items()}
+    rules = [held.rule for group in before.groups.values() for held in group.rules]
+    peers = {rule.peer for rule in rules}
+    used = sorted(peer.prefix_list_id for peer in peers if isinstance(peer, PrefixListPeer))
+    name = chance.one(used or sorted(names))
+    entries = tuple(sorted(chance.some(BLOCKS[names[name]], 0, 3)))
+    return replace(before, prefix_lists={**before.prefix_lists, name: entries})
+
+
+def touched_lists(before: World, after: World) -> frozenset[str]:
+    """Return the prefix lists in which two worlds differ."""
+    lists = before.prefix_lists
+    return frozenset(key for key in lists if lists[key] != after.prefix_lists[key])
+
+
 def touched(before: World, after: World) -> tuple[frozenset[str], frozenset[str]]:
     """Return the groups and the instances in which two worlds differ."""
     groups = {key for key in before.groups if before.groups[key] != after.groups[key]}
