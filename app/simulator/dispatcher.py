@@ -16,7 +16,13 @@ from app.simulator.actions.regions import exists
 from app.simulator.actions.request import ECS, STS, Action, Body, Product, Request
 from app.simulator.clock import Clock, Latch
 from app.simulator.credentials import Caller, Nonces, Sessions, authenticate
-from app.simulator.errors import ApiError, MalformedReplyError, ReplyLostError, missing_parameter
+from app.simulator.errors import (
+    ApiError,
+    MalformedReplyError,
+    ReplyLostError,
+    internal_error,
+    missing_parameter,
+)
 from app.simulator.faults import (
     Edit,
     Effect,
@@ -130,6 +136,9 @@ class Dispatcher:
     With a `sleep` of its own the cloud waits for nothing else, which is how tests let time pass.
     """
 
+    until_kept: Callable[[int], Latch | None]
+    """What to wait for until a version of the ground truth is safe; None if it is already."""
+
     def __init__(
         self,
         estate: object = None,
@@ -140,6 +149,7 @@ class Dispatcher:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self.lock = threading.RLock()
+        self.until_kept = nobody_keeps
         self.faults = Faults()
         self.journal = Journal()
         self.settings = settings or Settings()
@@ -171,7 +181,7 @@ class Dispatcher:
         """
         with self.lock:
             fresh = load(estate, self._identifiers)
-            fresh.begin(self.store.version)
+            fresh.begin(self.store.version + 1)
             self.store = fresh
             self._tokens = ClientTokens()
             self._past = Past()
@@ -281,10 +291,24 @@ class Dispatcher:
             reply = self._reply(parameters, 200, body)
         finally:
             self._count(entry)
+        if not (yield from self._keep(entry)):
+            failure = internal_error()
+            reply = self._refusal(parameters, failure)
+            entry.code = failure.code
         if half_way:
             yield Wait(half_way)
         entry.status = reply.status
         return reply
+
+    def _keep(self, entry: CallEntry) -> Generator[Wait, None, bool]:
+        """Wait until what the call changed is kept; False if that failed."""
+        if entry.action.startswith(_READS):
+            return True
+        latch = self.until_kept(entry.version)
+        if latch is not None:
+            yield Wait(0, latch, is_endless=True)
+            return self.until_kept(entry.version) is None
+        return True
 
     def _count(self, entry: CallEntry) -> None:
         """Let late calls take effect that waited for this one to end."""
@@ -514,6 +538,11 @@ class Dispatcher:
         return self._reply(parameters, status, body)
 
 
+def nobody_keeps(version: int) -> Latch | None:  # noqa: ARG001  # as whoever keeps it is asked
+    """Wait for nothing: the estate is kept in memory alone."""
+    return None
+
+
 def _action(parameters: Mapping[str, str]) -> Action:
     for name in ("Action", "Version"):
         if not parameters.get(name):
@@ -546,8 +575,11 @@ def _check_policy(action: Action, caller: Caller, parameters: Mapping[str, str])
         )
 
 
+_READS = ("Describe", "List")
+
+
 def _is_read(action: Action) -> bool:
-    return action.name.startswith(("Describe", "List"))
+    return action.name.startswith(_READS)
 
 
 def _check_region(request: Request, action: Action) -> None:

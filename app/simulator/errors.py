@@ -56,6 +56,13 @@ def invalid_parameter(reason: str) -> ApiError:
     return ApiError("InvalidParameter", 400, reason)
 
 
+def internal_error() -> ApiError:
+    """Return the refusal of a call that may have been done. Source: ECS API, common error codes."""
+    return ApiError(
+        "InternalError", 500, "The request processing has failed due to some unknown error."
+    )
+
+
 def group_not_found() -> ApiError:
     """Return the answer for a group that is not there, or is another account's."""
     return ApiError(

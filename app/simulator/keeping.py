@@ -1,20 +1,25 @@
-"""Keeping the estate in a file, so that it outlives the process; the file is always whole."""
+"""Keeping the estate in a file, so that it outlives the process; the file is always whole.
+
+Whoever is told that a change was made can rely on it: the answer waits until the file holds it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.simulator.dispatcher import Dispatcher
+from app.simulator.clock import Latch
+from app.simulator.dispatcher import Dispatcher, nobody_keeps
 from app.simulator.errors import EstateError
 
 SECONDS_BETWEEN = 0.2
-"""A change is in the file so much later at most, or as much later as writing it takes."""
+"""How often it is looked for changes that no answer waits for, as those of `edit` faults."""
 
 
 def read_estate(path: Path) -> object:
@@ -33,7 +38,7 @@ def write_estate(path: Path, estate: object) -> None:
     fresh = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(estate, file, ensure_ascii=False)
+            file.write(json.dumps(estate, ensure_ascii=False))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -47,34 +52,70 @@ def write_estate(path: Path, estate: object) -> None:
         os.close(folder)
 
 
+class Keeper:
+    """Writes the estate for those who wait for it; changes made meanwhile share one writing."""
+
+    def __init__(self, dispatcher: Dispatcher, path: Path) -> None:
+        self._dispatcher = dispatcher
+        self._path = path
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._is_over = False
+        self._next = Latch()
+        self._kept: int | None = None
+
+    def until_kept(self, version: int) -> Latch | None:
+        """Return what opens after the next writing; None if the file holds the version already."""
+        with self._lock:
+            if self._kept is not None and version <= self._kept:
+                return None
+            self._wanted.set()
+            return self._next
+
+    def write(self) -> None:
+        """Write the estate unless the file holds it; OSError leaves the file as it was."""
+        with self._lock:
+            waiting, self._next = self._next, Latch()
+        try:
+            with self._dispatcher.lock:
+                self._dispatcher.settle()
+                version = self._dispatcher.store.version
+                estate = None if version == self._kept else self._dispatcher.estate()
+            if estate is not None:
+                write_estate(self._path, estate)
+                with self._lock:
+                    self._kept = version
+        finally:
+            waiting.open()
+
+    def run(self) -> None:
+        """Write whenever somebody waits, and now and then, until `end`."""
+        while not self._is_over:
+            self._wanted.wait(SECONDS_BETWEEN)
+            self._wanted.clear()
+            try:
+                self.write()
+            except OSError as error:
+                sys.stderr.write(f"error: the estate was not kept: {error}\n")
+
+    def end(self) -> None:
+        """Let `run` return."""
+        self._is_over = True
+        self._wanted.set()
+
+
 @contextlib.contextmanager
 def kept(dispatcher: Dispatcher, path: Path) -> Iterator[None]:
-    """Write the estate when the block begins, soon after each change, and when it ends."""
-    written = _write(dispatcher, path, None)
-    is_over = threading.Event()
-
-    def keep() -> None:
-        nonlocal written
-        while not is_over.wait(SECONDS_BETWEEN):
-            written = _write(dispatcher, path, written)
-
-    thread = threading.Thread(target=keep, name="estate keeper")
+    """Write the estate when the block begins, before a change is answered, and when it ends."""
+    keeper = Keeper(dispatcher, path)
+    keeper.write()
+    dispatcher.until_kept = keeper.until_kept
+    thread = threading.Thread(target=keeper.run, name="estate keeper")
     thread.start()
     try:
         yield
     finally:
-        is_over.set()
+        keeper.end()
         thread.join()
-        _write(dispatcher, path, written)
-
-
-def _write(dispatcher: Dispatcher, path: Path, written: int | None) -> int:
-    """Write the estate unless this version is written already; return the version."""
-    with dispatcher.lock:
-        dispatcher.settle()
-        version = dispatcher.store.version
-        if version == written:
-            return version
-        estate = dispatcher.estate()
-    write_estate(path, estate)
-    return version
+        dispatcher.until_kept = nobody_keeps
+        keeper.write()

@@ -118,8 +118,23 @@ class Application:
             await _send(send, 404, b"the control interface is off", "text/plain")
             return
         status, answer = control(self._dispatcher, scope["method"], scope["path"], body)
+        try:
+            if scope["method"] in ("PUT", "DELETE") and not await self._keep(receive):
+                status, answer = 500, {"error": "the estate could not be written to its file"}
+        except ReplyLostError:
+            await _hang_up(scope, receive)
+            return
         payload = b"" if answer is None else to_json(answer)
         await _send(send, status, payload, "application/json")
+
+    async def _keep(self, receive: Receive) -> bool:
+        """Wait until the present estate is kept; False if that failed."""
+        version = self._dispatcher.store.version
+        latch = self._dispatcher.until_kept(version)
+        if latch is not None:
+            await self._wait(Wait(0, latch, is_endless=True), receive)
+            return self._dispatcher.until_kept(version) is None
+        return True
 
 
 def _setter(event: asyncio.Event) -> Callable[[], None]:
