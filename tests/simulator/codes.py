@@ -68,8 +68,14 @@ def world() -> dict[str, Any]:
             "Primary": number == 1,
             "PrivateIps": [f"172.16.0.{number}"],
             "SecurityGroupIds": ["sg-vpc"],
+            **more,
         }
-        for number in (1, 2)
+        for number, more in (
+            (1, {}),
+            (2, {}),
+            (3, {"Status": "Attaching"}),
+            (4, {"ServiceManaged": True}),
+        )
     ]
     multi = instance("i-v", "") | in_vpc | {"NetworkInterfaces": nics}
     del multi["PrivateIp"], multi["SecurityGroupIds"]
@@ -226,6 +232,14 @@ refused(
 refused(
     ANY,
     400,
+    "InvalidAccessKeyId.NotFound",
+    "the same, elsewhere in the pages (by the setting `unknown_key_status`)",
+    settings={"variants": {"unknown_key_status": 400}},
+    sent=altered(AccessKeyId="no"),
+)
+refused(
+    ANY,
+    400,
     "InvalidAccessKeyId.Inactive",
     "the key is disabled, says STS",
     mark="U",
@@ -292,7 +306,14 @@ refused(
     sent=with_session("right", later_seconds=3600),
 )
 for code in ("Throttling", "Throttling.User", "Throttling.Api"):
-    only_by_fault(ANY, 400, code, "too many calls (also by the setting `rate_limits`)")
+    refused(
+        ANY,
+        400,
+        code,
+        "too many calls (by the setting `rate_limits`, or the fault `throttle`)",
+        settings={"rate_limits": {"reads_per_minute": 0, "code": code}},
+        sent=altered(),
+    )
 refused(
     ANY,
     403,
@@ -525,11 +546,19 @@ for action in ("JoinSecurityGroup", "LeaveSecurityGroup"):
         "a primary interface",
         **nic | {"NetworkInterfaceId": "eni-1"},
     )
-    only_by_fault(
-        action, 400, "InvalidOperation.InvalidEniState", "the interface cannot change now"
+    refused(
+        action,
+        400,
+        "InvalidOperation.InvalidEniState",
+        "the interface is being attached or detached",
+        **nic | {"NetworkInterfaceId": "eni-3"},
     )
-    only_by_fault(
-        action, 403, "InvalidOperation.EniServiceManaged", "a cloud product manages the interface"
+    refused(
+        action,
+        403,
+        "InvalidOperation.EniServiceManaged",
+        "a cloud product manages the interface",
+        **nic | {"NetworkInterfaceId": "eni-4"},
     )
     only_by_fault(action, 504, "RequestTimeout", "try again")
 JOIN = "JoinSecurityGroup"
@@ -558,7 +587,17 @@ refused(
     settings={"quotas": {"groups_per_interface": 1}},
     **both,
 )
-only_by_fault(JOIN, 400, "InstanceSecurityGroupLimitExceeded", "the same, elsewhere in the pages")
+refused(
+    JOIN,
+    400,
+    "InstanceSecurityGroupLimitExceeded",
+    "the same, elsewhere in the pages (by the setting `join_limit_status`)",
+    settings={
+        "quotas": {"groups_per_interface": 1},
+        "variants": {"join_limit_status": 400},
+    },
+    **both,
+)
 refused(
     JOIN,
     403,

@@ -94,6 +94,17 @@ def test_interfaces_are_tagged_by_their_owner(cloud: Cloud) -> None:
     assert found(cloud, "DescribeNetworkInterfaces", Tag=[{"Key": "k"}]) == ["eni-2"]
 
 
+def test_a_managed_or_moving_interface_is_told_and_found() -> None:
+    cloud = Cloud(holding(NICS[0], NICS[1] | {"Status": "Detaching", "ServiceManaged": True}))
+    action = "DescribeNetworkInterfaces"
+    assert found(cloud, action, Status="Detaching") == ["eni-2"]
+    assert found(cloud, action, ServiceManaged="true") == ["eni-2"]
+    assert found(cloud, action, Status="InUse", ServiceManaged="false") == ["eni-1"]
+    assert Dispatcher(cloud.estate()).estate() == cloud.estate()
+    with pytest.raises(EstateError, match="a primary interface is InUse"):
+        Dispatcher(holding(NICS[0] | {"ServiceManaged": True}))
+
+
 def test_an_estate_with_all_of_it_is_read_as_it_was_printed(cloud: Cloud) -> None:
     assert Dispatcher(cloud.estate()).estate() == cloud.estate()
     short: dict[str, Any] = {

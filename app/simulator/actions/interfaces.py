@@ -59,8 +59,8 @@ def _is_asked(parameters: Parameters, interface: Interface) -> bool:
         and parameters.get("VSwitchId") in (None, vswitch_of(instance))
         and parameters.get("PrimaryIpAddress") in (None, interface.private_ips[0])
         and parameters.get("Type") in (None, _type(interface))
-        and parameters.get("Status") in (None, "InUse")
-        and is_managed in (None, False)
+        and parameters.get("Status") in (None, interface.status)
+        and is_managed in (None, interface.is_managed)
         and (not private or any(address in private for address in interface.private_ips))
         and (group_id is None or (not interface.is_primary and group_id in interface.group_ids))
         and parameters.get("NetworkInterfaceName") in (None, interface.name)
@@ -85,7 +85,7 @@ def _describe(interface: Interface) -> Body:
         "Description": interface.description or "",
         "InstanceId": instance.instance_id,
         "Type": _type(interface),
-        "Status": "InUse",
+        "Status": interface.status,
         "VpcId": instance.vpc_id or "",
         "VSwitchId": vswitch_of(instance),
         "ZoneId": instance.zone_id,
@@ -95,7 +95,7 @@ def _describe(interface: Interface) -> Body:
         "PrivateIpSets": {"PrivateIpSet": _private_ips(interface)},
         "SecurityGroupIds": {"SecurityGroupId": list(interface.group_ids)},
         "OwnerId": instance.owner_id,
-        "ServiceManaged": False,
+        "ServiceManaged": interface.is_managed,
         "AssociatedPublicIp": _public(interface),
         "CreationTime": "2021-07-01T00:00:00Z",
         "ResourceGroupId": "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.simulator.actions.permissions import peer_names, print_permission
+from app.simulator.actions.permissions import PRINTED, peer_names, permission_row
 from app.simulator.state.resources import Group, Rule
 from app.simulator.state.store import Store
 from app.simulator.wire import Listing
@@ -43,7 +43,8 @@ def list_permissions(
         return kept.listing
     named = [rule for rule in rules if rule.peer_group_id or rule.prefix_list_id]
     names = [peer_names(store, group, rule) for rule in named]
-    listing = Listing([print_permission(store, group, rule, priority_type) for rule in rules])
+    rows = [permission_row(store, group, rule, priority_type=priority_type) for rule in rules]
+    listing = Listing(PRINTED, rows)
     if len(store.listings) >= MOST_KEPT:
         store.listings.clear()
     store.listings[key] = _Kept(rules, named, names, listing)

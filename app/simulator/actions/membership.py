@@ -21,7 +21,7 @@ def join_security_group(request: Request) -> Body:
     _check_target(request)
     group = own_free_group(request, request.parameters.need("SecurityGroupId"))
     interface = _interface(request)
-    _check_state(interface.instance)
+    _check_state(interface)
     if group.group_id in interface.group_ids:
         raise ApiError(
             "InvalidInstanceId.AlreadyExists",
@@ -42,7 +42,7 @@ def leave_security_group(request: Request) -> Body:
     _check_target(request)
     group = own_free_group(request, request.parameters.need("SecurityGroupId"))
     interface = _interface(request)
-    _check_state(interface.instance)
+    _check_state(interface)
     if group.group_id not in interface.group_ids:
         _refuse_non_member(request)
         return {}
@@ -104,7 +104,18 @@ def _instance(request: Request, instance_id: str) -> Instance:
     return instance
 
 
-def _check_state(instance: Instance) -> None:
+def _check_state(interface: Interface) -> None:
+    instance = interface.instance
+    if interface.is_managed:
+        raise ApiError(
+            "InvalidOperation.EniServiceManaged", 403, "A cloud product manages the eni."
+        )
+    if interface.status != "InUse":
+        raise ApiError(
+            "InvalidOperation.InvalidEniState",
+            400,
+            "The current state of the eni does not support this operation.",
+        )
     if instance.status not in ("Running", "Stopped"):
         raise ApiError(
             "IncorrectInstanceStatus",
@@ -224,7 +235,7 @@ def modify_network_interface_attribute(request: Request) -> Body:
 
 
 def _set_groups(request: Request, interface: Interface, ids: Sequence[str]) -> None:
-    _check_state(interface.instance)
+    _check_state(interface)
     groups = _new_groups(request, interface.instance, ids)
     _check_replacement(request, interface, groups)
     _replace(request.store, interface, groups)

@@ -453,40 +453,77 @@ def _check_associations(reading: Reading, prefix_list: PrefixList) -> None:
 
 # ---- printing
 
+PRINTED = (
+    "SecurityGroupRuleId",
+    "Direction",
+    "IpProtocol",
+    "PortRange",
+    "SourcePortRange",
+    "SourceCidrIp",
+    "Ipv6SourceCidrIp",
+    "SourceGroupId",
+    "SourceGroupName",
+    "SourceGroupOwnerAccount",
+    "SourcePrefixListId",
+    "SourcePrefixListName",
+    "DestCidrIp",
+    "Ipv6DestCidrIp",
+    "DestGroupId",
+    "DestGroupName",
+    "DestGroupOwnerAccount",
+    "DestPrefixListId",
+    "DestPrefixListName",
+    "NicType",
+    "Policy",
+    "Priority",
+    "Description",
+    "CreateTime",
+    "PortRangeListId",
+    "PortRangeListName",
+)
+"""The fields of a printed rule, in the order of `permission_row`."""
 
-def print_permission(store: Store, group: Group, rule: Rule, priority_type: str = "text") -> Body:
+
+def print_permission(store: Store, group: Group, rule: Rule) -> Body:
     """Return a rule as DescribeSecurityGroupAttribute does: every field there, "" if unused.
 
     Source: ECS API, DescribeSecurityGroupAttribute.
     """
-    return {
-        "SecurityGroupRuleId": rule.rule_id,
-        "Direction": rule.direction,
-        "IpProtocol": rule.protocol.upper(),
-        "PortRange": rule.port_range,
-        "SourcePortRange": rule.source_port_range or "",
-        "SourceCidrIp": rule.source_cidr or "",
-        "Ipv6SourceCidrIp": rule.ipv6_source_cidr or "",
-        "SourceGroupId": rule.source_group_id or "",
-        "SourceGroupName": _name(store, group, rule.source_group_id),
-        "SourceGroupOwnerAccount": rule.source_group_owner_id or "",
-        "SourcePrefixListId": rule.source_prefix_list_id or "",
-        "SourcePrefixListName": _prefix_list_name(store, rule.source_prefix_list_id),
-        "DestCidrIp": rule.dest_cidr or "",
-        "Ipv6DestCidrIp": rule.ipv6_dest_cidr or "",
-        "DestGroupId": rule.dest_group_id or "",
-        "DestGroupName": _name(store, group, rule.dest_group_id),
-        "DestGroupOwnerAccount": rule.dest_group_owner_id or "",
-        "DestPrefixListId": rule.dest_prefix_list_id or "",
-        "DestPrefixListName": _prefix_list_name(store, rule.dest_prefix_list_id),
-        "NicType": rule.nic_type,
-        "Policy": rule.policy.capitalize(),
-        "Priority": rule.priority if priority_type == "number" else str(rule.priority),
-        "Description": rule.description or "",
-        "CreateTime": rule.created_at,
-        "PortRangeListId": rule.port_list_id or "",
-        "PortRangeListName": _port_list_name(store, rule.port_list_id),
-    }
+    return dict(zip(PRINTED, permission_row(store, group, rule), strict=True))
+
+
+def permission_row(
+    store: Store, group: Group, rule: Rule, *, priority_type: str = "text"
+) -> tuple[str | int, ...]:
+    """Return what a printed rule says, in the order of `PRINTED`."""
+    return (
+        rule.rule_id,
+        rule.direction,
+        rule.protocol.upper(),
+        rule.port_range,
+        rule.source_port_range or "",
+        rule.source_cidr or "",
+        rule.ipv6_source_cidr or "",
+        rule.source_group_id or "",
+        _name(store, group, rule.source_group_id),
+        rule.source_group_owner_id or "",
+        rule.source_prefix_list_id or "",
+        _prefix_list_name(store, rule.source_prefix_list_id),
+        rule.dest_cidr or "",
+        rule.ipv6_dest_cidr or "",
+        rule.dest_group_id or "",
+        _name(store, group, rule.dest_group_id),
+        rule.dest_group_owner_id or "",
+        rule.dest_prefix_list_id or "",
+        _prefix_list_name(store, rule.dest_prefix_list_id),
+        rule.nic_type,
+        "Accept" if rule.policy == "accept" else "Drop",
+        rule.priority if priority_type == "number" else str(rule.priority),
+        rule.description or "",
+        rule.created_at,
+        rule.port_list_id or "",
+        _port_list_name(store, rule.port_list_id),
+    )
 
 
 def peer_names(store: Store, group: Group, rule: Rule) -> tuple[str, str]:
@@ -499,15 +536,21 @@ def peer_names(store: Store, group: Group, rule: Rule) -> tuple[str, str]:
 
 def _name(store: Store, group: Group, peer_id: str | None) -> str:
     """Return the name of a peer group of the same account; a foreign one's is not told."""
-    peer = store.groups.get(peer_id or "")
+    if peer_id is None:
+        return ""
+    peer = store.groups.get(peer_id)
     return peer.name if peer is not None and peer.owner_id == group.owner_id else ""
 
 
 def _prefix_list_name(store: Store, prefix_list_id: str | None) -> str:
-    prefix_list = store.prefix_lists.get(prefix_list_id or "")
+    if prefix_list_id is None:
+        return ""
+    prefix_list = store.prefix_lists.get(prefix_list_id)
     return (prefix_list.name or "") if prefix_list else ""
 
 
 def _port_list_name(store: Store, port_list_id: str | None) -> str:
-    port_list = store.port_lists.get(port_list_id or "")
+    if port_list_id is None:
+        return ""
+    port_list = store.port_lists.get(port_list_id)
     return (port_list.name or "") if port_list else ""

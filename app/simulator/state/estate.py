@@ -25,6 +25,7 @@ from app.simulator.state.store import Store
 
 Json: TypeAlias = dict[str, object]
 
+INTERFACE_STATUSES = ("InUse", "Attaching", "Detaching")
 STATUSES = ("Pending", "Starting", "Running", "Stopping", "Stopped")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _COLLECTIONS = (
@@ -436,8 +437,12 @@ def _listed_interface(instance: Instance, entry: Entry) -> Interface:
         entry.optional("NetworkInterfaceName"),
         entry.optional("Description"),
         entry.tags(),
+        entry.one_of("Status", INTERFACE_STATUSES),
+        entry.flag("ServiceManaged"),
     )
     entry.done()
+    if interface.is_primary and (interface.status != "InUse" or interface.is_managed):
+        raise EstateError(f"{entry.label}: a primary interface is InUse, and its instance's")
     return interface
 
 
@@ -661,6 +666,8 @@ def _print_interface(interface: Interface) -> Json:
         "SecurityGroupIds": sorted(interface.group_ids),
         **_present({"NetworkInterfaceName": interface.name, "Description": interface.description}),
         **({"Tags": dict(interface.tags)} if interface.tags else {}),
+        **_present({"Status": interface.status if interface.status != "InUse" else None}),
+        **({"ServiceManaged": True} if interface.is_managed else {}),
     }
 
 

@@ -197,6 +197,8 @@ class Interface:
     name: str | None = None
     description: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    status: str = "InUse"
+    is_managed: bool = False
 
     @property
     def internet_ip(self) -> str | None:
