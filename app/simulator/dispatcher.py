@@ -525,6 +525,10 @@ class Dispatcher:
             parameters.get("Format", "XML").upper() == "JSON",
         )
 
+    def refuse_unread(self, error: ApiError) -> Reply:
+        """Return the answer to what was not read as a call, in XML, which is the default."""
+        return self._refusal({}, error)
+
     def _refusal(self, parameters: Mapping[str, str], error: ApiError) -> Reply:
         """Return an error's body. Source: ECS API, Responses."""
         product = _VERSIONS.get(parameters.get("Version", ""), ECS)

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.simulator.control import PREFIX, control
 from app.simulator.demo import demo_estate
 from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
-from app.simulator.errors import ReplyLostError
+from app.simulator.errors import ApiError, ReplyLostError
 from app.simulator.keeping import kept, read_estate
 from app.simulator.wire import read_call, to_json
 
@@ -28,6 +28,10 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
 _LARGEST_CALL_BYTES = 4 * 1024 * 1024
 _HANG_UP = "app.simulator.hang_up"
+
+_TOO_LARGE = ApiError("RequestEntityTooLarge", 413, "The request is larger than 4 MiB.")
+_UNREADABLE = ApiError("InvalidRequest", 400, "The request is no HTTP request.")
+"""The vendor documents no code for either: these are invented."""
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -52,6 +56,10 @@ class Application:
         for going_on in self._waiting:
             going_on.set()
 
+    def refuse_unread(self) -> Reply:
+        """Return the answer to bytes that are no request."""
+        return self._dispatcher.refuse_unread(_UNREADABLE)
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or close its connection without an answer."""
         if scope["type"] != "http":
@@ -61,7 +69,8 @@ class Application:
             return
         body = await _read(receive, limit=_LARGEST_CALL_BYTES)
         if body is None:
-            await _send(send, 413, b"too large", "text/plain")
+            reply = self._dispatcher.refuse_unread(_TOO_LARGE)
+            await _send(send, reply.status, reply.encoded(), reply.content_type)
             return
         try:
             reply = await self._call(scope, body, receive)
@@ -186,7 +195,21 @@ async def _hang_up(scope: Message, receive: Receive) -> None:
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which lets the application close a connection without a reply."""
+    """uvicorn's protocol, which lets the application close a connection without a reply.
+
+    What cannot be read as HTTP is refused in the API's own words too.
+    """
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
+        application = self.config.app
+        reply = application.refuse_unread() if isinstance(application, Application) else None
+        body = reply.encoded() if reply else b""
+        head = (
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/xml;charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

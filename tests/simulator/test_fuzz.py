@@ -186,3 +186,44 @@ def test_bytes_that_are_no_request_do_not_take_the_server_down() -> None:
         with socket.create_connection(address, 5) as raw:
             raw.sendall(b"GET /?Action=DescribeRegions HTTP/1.1\r\nHost: x\r\n\r\n")
             assert raw.recv(100).startswith(b"HTTP/1.1 400")
+
+
+REQUEST = b"GET /?Action=DescribeRegions HTTP/1.1\r\nHost: x\r\n"
+ODDITIES = {
+    "nothing that is HTTP": b"\x16\x03\x01\x02\x00\x01" + b"\x00" * 60 + b"\r\n\r\n",
+    "the next version of HTTP": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "an unknown version": b"GET / HTTP/9.9\r\n\r\n",
+    "no version": b"GET /\r\n\r\n",
+    "a method of its own": b"BREW /?Action=DescribeRegions HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a header without a colon": REQUEST + b"nonsense\r\n\r\n",
+    "a header of bytes": REQUEST + b"x-acs-date: \xff\xfe\r\n\r\n",
+    "a length that is none": REQUEST + b"Content-Length: many\r\n\r\n",
+    "a negative length": REQUEST + b"Content-Length: -1\r\n\r\n",
+    "two lengths": REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+    "chunks that are none": REQUEST.replace(b"GET", b"POST")
+    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+    "a wish for a web socket": REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "a very long query": b"GET /?a=" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "very many parameters": b"GET /?" + b"a=b&" * 50_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a long header": REQUEST + b"Authorization: ACS3-" + b"x" * 50_000 + b"\r\n\r\n",
+    "half a character": b"GET /?Action=%ff%00%C3 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_an_odd_request_gets_an_error_of_the_api_and_the_next_one_an_answer(oddity: str) -> None:
+    with running(start()) as simulator:
+        address = ("127.0.0.1", int(simulator.endpoint.split(":")[1]))
+        with socket.create_connection(address, 10) as raw:
+            raw.sendall(ODDITIES[oddity])
+            raw.shutdown(socket.SHUT_WR)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := raw.recv(65536):
+                    answer += chunk
+        assert re.match(rb"HTTP/1\.[01] 4\d\d ", answer), answer[:200]
+        assert re.search(rb"<Code>\w|\"Code\":\"\w", answer), answer[:200]
+        assert re.search(rb"<RequestId>\w|\"RequestId\":\"\w", answer)
+        with socket.create_connection(address, 10) as raw:
+            raw.sendall(REQUEST + b"\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 400")

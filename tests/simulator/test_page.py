@@ -1,13 +1,21 @@
 """docs/simulator.md says what is so: its tables are generated, its examples are carried out."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.simulator.actions import ACTIONS
+from app.simulator.control import control
 from app.simulator.dispatcher import Dispatcher
 from app.simulator.faults import KINDS
 from app.simulator.server import running
+from tests.clients.test_clients import environment_of_others
 from tests.simulator.page import PAGE, PARTIAL, written
 
 TEXT = PAGE.read_text("utf-8")
@@ -38,10 +46,33 @@ def test_its_estate_settings_and_faults_are_taken() -> None:
     cloud.put_faults(example("faults"))
 
 
-def test_its_client_gets_an_answer() -> None:
-    found = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
+def test_its_packet_gets_its_verdict() -> None:
+    cloud = Dispatcher(example("estate"))
+    assert control(
+        cloud, "POST", "/_simulator/packets", json.dumps(example("packet")).encode()
+    ) == (
+        200,
+        example("verdict"),
+    )
+
+
+@pytest.mark.parametrize("client", ["older", "newer", "libcloud"])
+def test_its_clients_get_an_answer(client: str, tmp_path: Path) -> None:
+    found = re.search(rf"```python {client}\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
+    python = sys.executable if client == "older" else environment_of_others()
     with running() as simulator:
-        names: dict[str, Any] = {}
-        exec(found[1].replace("127.0.0.1:8090", simulator.endpoint), names)
-    assert json.loads(names["answer"])["SecurityGroups"]["SecurityGroup"]
+        port = simulator.endpoint.split(":")[1]
+        script = tmp_path / "example.py"
+        script.write_text(found[1].replace("8090", port), "utf-8")
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
+        done = subprocess.run(
+            [python, str(script)],
+            env=clean,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "sg-" in done.stdout
