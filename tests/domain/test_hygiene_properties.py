@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, combinations, product
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,7 +66,10 @@ def cases(draw: st.DrawFn, *, readable: bool = False) -> Case:
         key: replace(each, vpc_id=subject.vpc_id, classic_link_vpc_id=None)
         for key, each in world.instances.items()
     }
-    drawn = [draw(rules(rule_id=f"sgr-{number}")) for number in range(draw(st.integers(2, 7)))]
+    drawn: list[HeldRule] = []
+    for number in range(draw(st.integers(2, 7))):
+        fresh = draw(rules(rule_id=f"sgr-{number}"))
+        drawn.append(_like(draw, fresh, drawn) if draw(st.booleans()) else fresh)
     direction = draw(st.sampled_from([Direction.INGRESS, Direction.INGRESS, Direction.EGRESS]))
     unique = {
         held.rule: held
@@ -80,6 +83,26 @@ def cases(draw: st.DrawFn, *, readable: bool = False) -> Case:
         del groups["sg-3"]
     gone = frozenset({FOREIGN} if draw(st.booleans()) else ())
     return Case(replace(world, groups=groups, instances=instances), groups[SUBJECT], gone=gone)
+
+
+def _like(draw: st.DrawFn, fresh: HeldRule, earlier: Sequence[HeldRule]) -> HeldRule:
+    """Make a new rule like an earlier one but for one thing, so that rules meet often."""
+    if not earlier:
+        return fresh
+    old, new = draw(st.sampled_from(earlier)).rule, fresh.rule
+    change: dict[str, Any] = draw(
+        st.sampled_from(
+            [
+                {"peer": new.peer, "own": None},
+                {"policy": new.policy},
+                {"priority": new.priority},
+                {"protocol": new.protocol, "ports": new.ports, "source_ports": new.source_ports},
+                {"own": None},
+                {"source_ports": PortRange(1, 65535)} if old.protocol.has_ports else {},
+            ]
+        )
+    )
+    return replace(fresh, rule=replace(old, **change))
 
 
 def _towards(rule: Rule, direction: Direction) -> Rule:

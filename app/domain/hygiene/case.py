@@ -143,12 +143,20 @@ class Case:
         group_id = self.group.group_id
         changed = {**self.world.groups, group_id: replace(self.group, rules=rules)}
         return difference(
-            self.world,
-            replace(self.world, groups=changed),
+            self._settled,
+            replace(self._settled, groups=changed),
             touched_groups=frozenset({group_id}),
             touched_instances=frozenset(),
             asked=(),
             cap=MOST_ITEMS,
+        )
+
+    @cached_property
+    def _settled(self) -> World:
+        """The world in which it is known that groups which are gone have no members."""
+        gone = {ref.group_id for ref in self.gone}
+        return replace(
+            self.world, complete=self.world.complete | gone, unread=self.world.unread - self.gone
         )
 
     @cached_property

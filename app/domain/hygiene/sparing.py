@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from app.domain.hygiene.case import Case
 from app.domain.hygiene.finding import Kind, Removal, Severity, Sighting
 from app.domain.hygiene.standing import Standing
 from app.domain.hygiene.words import ids, listed, spelled
-from app.domain.rules import HeldRule, Policy, PortRange, Rule
+from app.domain.rules import MAX_PORT, HeldRule, Policy, PortRange, Rule
 
 
 def _spared(case: Case) -> Iterator[tuple[HeldRule, Standing]]:
@@ -64,16 +63,26 @@ def _sighting(detail: str, held: HeldRule, standing: Standing) -> Sighting:
 
 def mergeable(case: Case) -> Iterator[Sighting]:
     """Rules that differ in their ports only, one range going on where the other ends."""
-    ranged = [held for held in case.rules if held.rule.protocol.has_ports and held.rule.ports]
-    for _, alike in groupby(sorted(ranged, key=_but_ports), key=_but_ports):
+    by_rest: dict[Rule, list[HeldRule]] = {}
+    for held in case.rules:
+        if held.rule.protocol.has_ports and held.rule.ports is not None:
+            by_rest.setdefault(replace(held.rule, ports=None), []).append(held)
+    for alike in by_rest.values():
         for run in _runs(sorted(alike, key=_ports)):
             if len(run) > 1:
-                whole = PortRange(_ports(run[0]).first, max(_ports(held).last for held in run))
+                whole = merged(run).ports
                 detail = (
                     f"{listed([held.rule_id for held in run])} differ in nothing but their ports; "
                     f"one rule with {whole} says the same ({spelled(run[0])})."
                 )
                 yield Sighting(detail, tuple(sorted(run, key=_by_id)), Removal.NOT_MEANT)
+
+
+def merged(run: Sequence[HeldRule]) -> Rule:
+    """Return the one rule that says what all of a mergeable run say."""
+    first = min(_ports(held).first for held in run)
+    last = max(_ports(held).last for held in run)
+    return replace(run[0].rule, ports=PortRange(first, last))
 
 
 def _runs(ordered: Sequence[HeldRule]) -> Iterator[list[HeldRule]]:
@@ -91,22 +100,11 @@ def _runs(ordered: Sequence[HeldRule]) -> Iterator[list[HeldRule]]:
 def _ports(held: HeldRule) -> PortRange:
     ports = held.rule.ports
     assert ports is not None
-    return PortRange(1, ports.last) if ports.is_every_port and ports.first >= 0 else ports
-
-
-def _but_ports(held: HeldRule) -> str:
-    return repr(replace(held.rule, ports=None))
+    return PortRange(1, MAX_PORT) if ports.is_every_port else ports
 
 
 def _by_id(held: HeldRule) -> str:
     return held.rule_id
-
-
-def merged(rules: Sequence[HeldRule]) -> Rule:
-    """Return the one rule that says what all of a mergeable run say."""
-    first = min(_ports(held).first for held in rules)
-    last = max(_ports(held).last for held in rules)
-    return replace(rules[0].rule, ports=PortRange(first, last))
 
 
 REDUNDANT = Kind(
