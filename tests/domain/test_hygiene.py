@@ -554,3 +554,15 @@ def test_kinds_have_whole_sentences_of_their_own() -> None:
     for kind in KINDS:
         for text in (kind.meaning, kind.remedy, kind.proof):
             assert text.endswith("."), kind.code
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
+def test_nobody_is_in_groups_of_two_accounts(account: str) -> None:
+    named = case(
+        r(**SSH, peer="sg-peer", priority=1),
+        r(**SSH, peer="sg-far", peer_account=account, priority=2, policy="drop"),
+        r(**SSH, peer="0.0.0.0/0", priority=3),
+        r(**SSH, peer="::/0", priority=3),
+    )
+    spared = {each.rule_ids for each in of("rule_redundant", named)}
+    assert spared == ({("sgr-1",)} if account == OTHER_ACCOUNT else set())
