@@ -10,7 +10,8 @@ Of a peer's memberships it is enough to try none, or the one that the rule itsel
 with at most one further: suppose that a rule matters to a peer of many memberships. Then some
 other rule, the best of the rest, decides otherwise without it. That one matches by the peer's
 address or by one single membership; take away all further ones, and it is still the best of
-a smaller rest.
+a smaller rest. For the same reason a further membership matters only if some rule that names
+it decides otherwise than the rule in question: all else it adds can but hide or carry that rule.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -45,6 +46,9 @@ Token: TypeAlias = GroupRef | str
 Span: TypeAlias = tuple[int, int]
 
 EVERY_PORT: Span = (1, MAX_PORT)
+
+ANY = frozenset({-1})
+"""Rules that speak of a packet's ports where it has none: all of them."""
 
 
 @dataclass(frozen=True)
@@ -148,21 +152,30 @@ class Pool:
 
         `within` keeps to packets of protocols with ports, to these ports.
         """
+        key = (position, within)
+        if key not in self._cells_found:
+            self._cells_found[key] = self._cut(position, within)
+        return self._cells_found[key]
+
+    @cached_property
+    def _cells_found(self) -> dict[tuple[int, Span], frozenset[Cell]]:
+        return {}
+
+    def _cut(self, position: int, within: Span) -> frozenset[Cell]:
         rule, bit = self._meanings[position], 1 << position
-        columns: set[tuple[bool, Cell]] = set()
+        found: set[Cell] = set()
         for family in self._families:
             if not speaks_of(rule, family):
                 continue
             for protocol in rule.protocol.concrete(family):
                 if within != EVERY_PORT and not protocol.has_ports:
                     continue
-                near = self._speaking(family, protocol) & self._near(position, protocol)
+                ports = self._port_masks(position, within) if protocol.has_ports else ANY
+                near = self._speaking(family, protocol) & _union(ports)
                 owns = {each & near for each in self._owns(family) if each & bit}
-                peers = {each & near for each in self._peers(family, position)}
-                columns |= {(protocol.has_ports, one & two) for one in owns for two in peers}
-        found: set[Cell] = set()
-        for has_ports, column in columns:
-            found |= self._along(column, rule, within) if has_ports else {column}
+                peers = self._peers(family, position, near)
+                columns = {one & two for one in owns for two in peers}
+                found |= {column & mask for column in columns for mask in ports}
         return frozenset(found)
 
     @cached_property
@@ -198,16 +211,27 @@ class Pool:
     def _spoken(self) -> dict[tuple[AddressFamily, Protocol], int]:
         return {}
 
-    def _near(self, position: int, protocol: Protocol) -> int:
-        """Rules whose ports meet this one's: no other shares a packet with it."""
-        if not protocol.has_ports:
-            return (1 << len(self.rules)) - 1
-        rule = self._meanings[position]
-        return self._where(
-            _meet(_span(rule.ports), _span(other.ports))
-            and _meet(_span(rule.source_ports), _span(other.source_ports))
-            for other in self._meanings
-        )
+    def _port_masks(self, position: int, within: Span) -> frozenset[int]:
+        """Rules that speak of one port and source port of this rule's, for all it has."""
+        key = (position, within)
+        if key not in self._ports_found:
+            ports, sources = self._port_spans[position], self._source_spans[position]
+            by_port = _stretches(self._port_spans, _overlap(ports, within))
+            by_source = _stretches(self._source_spans, sources)
+            self._ports_found[key] = frozenset(one & two for one in by_port for two in by_source)
+        return self._ports_found[key]
+
+    @cached_property
+    def _ports_found(self) -> dict[tuple[int, Span], frozenset[int]]:
+        return {}
+
+    @cached_property
+    def _port_spans(self) -> tuple[Span, ...]:
+        return tuple(_span(rule.ports) for rule in self._meanings)
+
+    @cached_property
+    def _source_spans(self) -> tuple[Span, ...]:
+        return tuple(_span(rule.source_ports) for rule in self._meanings)
 
     # --- the axes ---------------------------------------------------------------------
 
@@ -228,21 +252,28 @@ class Pool:
     def _own_masks(self) -> dict[AddressFamily, frozenset[int]]:
         return {}
 
-    def _peers(self, family: AddressFamily, position: int) -> Iterator[int]:
-        """Rules whose peer is one and the same peer as this rule's, for all there can be."""
+    def _peers(self, family: AddressFamily, position: int, near: int) -> set[int]:
+        """Which of these rules name one and the same peer as this rule, for all there can be.
+
+        A further membership matters only where a rule that names it decides otherwise.
+        """
         token = self._token_of(self._meanings[position])
         bit = 1 << position
+        contrary = near & (~self.accepting if self.accepts(bit) else self.accepting)
+        addresses = {mask & near for mask in self._addresses(family)}
+        named = 0
         if token is None:
-            addresses = [mask for mask in self._addresses(family) if mask & bit]
-            named, further = 0, [0, *self._tokens.values()]
+            addresses = {mask for mask in addresses if mask & bit}
         elif token in self._tokens:
-            addresses, named = list(self._addresses(family)), self._tokens[token]
-            further = [0, *(mask for each, mask in self._tokens.items() if _go(token, each))]
+            named = self._tokens[token] & near
         else:
-            return
-        for address in addresses:
-            for mask in further:
-                yield address | named | mask
+            return set()
+        further = {
+            mask & near
+            for other, mask in self._tokens.items()
+            if mask & contrary and (token is None or _go(token, other))
+        }
+        return {address | named | mask for address in addresses for mask in {0, *further}}
 
     def _addresses(self, family: AddressFamily) -> frozenset[int]:
         """Rules whose peer an address is by itself, for all addresses there are."""
@@ -306,19 +337,6 @@ class Pool:
         peer = self.world.groups.get(token.group_id)
         return peer is None or not any(out_of_reach(peer, group) for group in self.groups)
 
-    def _along(self, column: Cell, rule: Rule, within: Span) -> set[Cell]:
-        """Cut a column of packets that differ in their ports only."""
-        inside = list(bits(column))
-        by_port = _stretches(
-            ((position, _span(self._meanings[position].ports)) for position in inside),
-            _overlap(_span(rule.ports), within),
-        )
-        by_source = _stretches(
-            ((position, _span(self._meanings[position].source_ports)) for position in inside),
-            _span(rule.source_ports),
-        )
-        return {one & two for one in by_port for two in by_source}
-
 
 def out_of_reach(one: Group, other: Group) -> bool:
     """Say whether members of these groups can never reach each other by private addresses."""
@@ -376,22 +394,25 @@ def _span(ports: PortRange | None) -> Span:
     return (max(ports.first, 1), max(ports.last, 1))
 
 
-def _meet(one: Span, other: Span) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
-
-
 def _overlap(one: Span, other: Span) -> Span:
     """Return the ports of both; the first after the last where there are none."""
     return (max(one[0], other[0]), min(one[1], other[1]))
 
 
-def _stretches(spans: Iterable[tuple[int, Span]], within: Span) -> frozenset[int]:
+def _union(masks: Iterable[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _stretches(spans: Iterable[Span], within: Span) -> frozenset[int]:
     """Return every different set of positions whose spans hold one port within."""
     first, last = within
     if first > last:
         return frozenset()
     toggles: dict[int, int] = {first: 0}
-    for position, (low, high) in spans:
+    for position, (low, high) in enumerate(spans):
         if low > last or high < first:
             continue
         for edge in (max(low, first), high + 1):

@@ -115,9 +115,9 @@ class _Judgement:
     def _is_spared_in(
         self, pool: Pool, deciding: DecidingRule, gone: DecidingRule | None = None
     ) -> bool:
-        """Whether the rule is spared in a pool, with another one gone already."""
+        """Whether a rule is spared in a pool, with another one gone already."""
         position = pool.position[deciding]
-        cells = self.cells[position] if pool is self.alone else pool.cells(position)
+        cells = pool.cells(position)
         left = ~(1 << pool.position[gone]) if gone is not None else -1
         return all(pool.spares(cell & left, position) for cell in cells)
 
@@ -125,13 +125,16 @@ class _Judgement:
         """Add which other spared rules would no longer be: twins, at the least."""
         deciding = standing.deciding
         others = [each for each in spared if each != deciding and self._meet(each, deciding)]
-        not_with = tuple(
-            each
-            for each in others
-            if not all(self._is_spared_in(pool, each, deciding) for pool in self._pools())
-        )
+        not_with = tuple(each for each in others if not self._is_spared_without(each, deciding))
         twins = tuple(each for each in not_with if self._is_twin(each, deciding))
         return replace(standing, not_with=not_with, twins=twins)
+
+    def _is_spared_without(self, deciding: DecidingRule, gone: DecidingRule) -> bool:
+        """Whether a rule is still spared once another one is gone."""
+        position, left = self.alone.position[deciding], ~(1 << self.alone.position[gone])
+        if all(self.alone.covers(cell & left, position) for cell in self.cells[position]):
+            return True  # and so it is in any company
+        return all(self._is_spared_in(pool, deciding, gone) for pool in self._pools())
 
     def _meet(self, one: DecidingRule, other: DecidingRule) -> bool:
         bit = 1 << self.alone.position[other]
