@@ -9,7 +9,7 @@ from typing import TypeAlias
 from app.domain.addresses import AddressFamily
 from app.domain.flows import Flow, Traffic
 from app.domain.judging.comparison import Comparison, Patch, identity
-from app.domain.judging.crowds import Survey
+from app.domain.judging.layers import Layers
 from app.domain.judging.shifts import Shift
 from app.domain.rules import NicType, PortRange
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
@@ -65,32 +65,56 @@ def difference(
     *,
     touched_groups: frozenset[str],
     touched_instances: frozenset[str],
+    touched_lists: frozenset[str] = frozenset(),
     asked: Sequence[Flow],
     cap: int = 1000,
+    layers: Layers | None = None,
 ) -> Difference:
     """Return exactly what opens and what closes from `before` to `after`.
 
-    The worlds differ in rules and policies of `touched_groups` and in memberships of
-    `touched_instances`, and in nothing else. Judged are both planes, both families, every
-    protocol and port, between every address of every interface and every other address
-    there is; addresses that change alike come as few blocks. A pair of one and the same
-    instance is not counted. `cap` bounds the items on each side, not the counts.
+    The worlds differ in rules and policies of `touched_groups`, in memberships of
+    `touched_instances` and in entries of `touched_lists`, and in nothing else. Judged are
+    both planes, both families, every protocol and port, between every address of every
+    interface and every other address there is; addresses that change alike come as few
+    blocks. A pair of one and the same instance is not counted. `cap` bounds the items on
+    each side, not the counts. `layers` are those of `before`, where many worlds are
+    compared with it.
     """
+    made = Layers(before) if layers is None else layers
+    found = changes(
+        made,
+        after,
+        touched_groups=touched_groups,
+        touched_instances=touched_instances,
+        touched_lists=touched_lists,
+        asked=asked,
+    )
+    gained = [patch for patch in found if patch.opens]
+    lost = [patch for patch in found if not patch.opens]
+    return Difference(_exposure(gained, cap), _exposure(lost, cap), _extra_pairs(gained))
+
+
+def changes(
+    layers: Layers,
+    after: World,
+    *,
+    touched_groups: frozenset[str],
+    touched_instances: frozenset[str],
+    touched_lists: frozenset[str] = frozenset(),
+    asked: Sequence[Flow] = (),
+) -> list[Patch]:
+    """Return what opens and closes as sets of ends that change alike, not yet listed."""
     patches: list[Patch] = []
     for plane, family in product(NicType, AddressFamily):
-        survey = Survey(
-            before,
-            after,
-            plane,
-            family,
-            touched_groups=touched_groups,
-            touched_instances=touched_instances,
-            asked=asked,
+        old = layers.of(plane, family)
+        new = old.after(
+            after, groups=touched_groups, instances=touched_instances, lists=touched_lists
         )
-        patches.extend(Comparison(survey).patches())
-    gained = [patch for patch in patches if patch.opens]
-    lost = [patch for patch in patches if not patch.opens]
-    return Difference(_exposure(gained, cap), _exposure(lost, cap), _extra_pairs(gained))
+        touched = old.touched(touched_groups, touched_instances, touched_lists)
+        touched |= new.touched(touched_groups, touched_instances, touched_lists)
+        if touched:
+            patches.extend(Comparison(old, new, touched=touched, asked=asked).patches())
+    return patches
 
 
 # --- counting ---------------------------------------------------------------------
@@ -102,8 +126,17 @@ def _exposure(patches: Sequence[Patch], cap: int) -> Exposure:
     return Exposure(pairs, items[:cap], truncated=len(items) > cap)
 
 
-def _extra_pairs(gained: Iterable[Patch]) -> int:
-    """Count gained pairs of which no patch is wanted, in rows of bits: there may be millions."""
+def _extra_pairs(gained: Sequence[Patch]) -> int:
+    """Count gained pairs of instances of which no patch is wanted."""
+    layers = {id(patch.sources.layer): patch.sources.layer for patch in gained}
+    planes = {layer.plane for layer in layers.values()}
+    if len(planes) == len(layers) and all(layer.is_single for layer in layers.values()):
+        return sum(patch.pairs for patch in gained if not patch.wanted)
+    return _extra_identities(gained)
+
+
+def _extra_identities(gained: Iterable[Patch]) -> int:
+    """Count by instance where one has several addresses, in rows of bits: there may be many."""
     numbers: dict[Hashable, int] = {}
     rows: dict[tuple[Hashable, NicType], int] = {}
     wanted: dict[tuple[Hashable, NicType], int] = {}

@@ -13,12 +13,13 @@ from app.domain.changes import (
     inverse,
 )
 from app.domain.connections import LedgerEntry
-from app.domain.evaluate import explain
+from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import Flow, Outcome
 from app.domain.intents import InstanceSide, Intent
 from app.domain.plan import AskedFlow, Plan, PlannedChange, asked_flows
 from app.domain.planning import cloud_calls, compare
+from app.domain.sentences import sentence
 from app.domain.world import World
 
 
@@ -120,8 +121,9 @@ def plan_disconnect(world: World, intent: Intent, departure: Departure) -> Plan:
     for change in departure.changes:
         after = after.after(change)
     flows = list(_flows(world, intent))
+    now, then = Evaluator(world), Evaluator(after)
     told = tuple(
-        AskedFlow(flow, explain(world, flow), explain(after, later))
+        AskedFlow(flow, now.explain(flow), then.explain(later))
         for flow, later in zip(flows, _flows(after, intent), strict=True)
     )
     changes = list(departure.changes)
@@ -152,4 +154,4 @@ def _warnings(departure: Departure, told: Sequence[AskedFlow]) -> Iterator[str]:
         yield f"{name} stays: {reason}"
     for asked in told:
         if asked.after is not None and asked.after.outcome is Outcome.REACHABLE:
-            yield f"still reachable afterwards: {asked.after.summary}"
+            yield f"still reachable afterwards: {sentence(asked.after)}"

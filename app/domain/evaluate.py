@@ -1,53 +1,75 @@
 """What a world allows, and because of which rule."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-
-from app.domain.flows import (
-    Cause,
-    DecidingRule,
-    Flow,
-    Outcome,
-    SideOutcome,
-    SideVerdict,
-    Verdict,
-)
-from app.domain.groups import Eni, Group, GroupRef
-from app.domain.judging.guards import NOT_JUDGED, UNREADABLE, Guard, Side, fold, span
-from app.domain.judging.matching import Match, governs, own_matches, peer_match, speaks_of
+from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Verdict
+from app.domain.groups import GroupRef
+from app.domain.judging.benches import Benches
+from app.domain.judging.matching import Match
+from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, side
 from app.domain.judging.routes import has_route
-from app.domain.judging.sentences import sentence
-from app.domain.rules import Direction, NicType, Policy
+from app.domain.judging.spans import span
+from app.domain.rules import Direction, NicType
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 
 def explain(world: World, flow: Flow) -> Verdict:
     """Say whether every packet of `flow` may pass, and which rules say so.
 
-    A new connection needs a route, and then either a basic group of both ends whose
-    members reach each other, or egress at the source and ingress at the target; replies
-    pass by themselves. The answer is unknown only where it depends on what was not read.
-
-    Source: ECS API, AuthorizeSecurityGroup and ModifySecurityGroupPolicy.
+    Of many questions about one world, ask one `Evaluator`: it sorts its rules once.
     """
-    verdict = _judge(world, flow)
-    return replace(verdict, summary=sentence(flow, verdict))
+    return Evaluator(world).explain(flow)
 
 
-def _judge(world: World, flow: Flow) -> Verdict:
-    if not has_route(flow.source, flow.target, flow.plane, flow.family):
-        side = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
-        return Verdict(Outcome.BLOCKED, Cause.NO_ROUTE, side, side)
-    inner, connecting = intra_group(world, flow.source, flow.target, flow.plane)
-    if inner is Match.YES:
-        side = SideVerdict(SideOutcome.ALLOWED, Cause.INTRA_GROUP)
-        return Verdict(Outcome.REACHABLE, Cause.INTRA_GROUP, side, side, connecting)
-    egress = _side(world, flow, Direction.EGRESS)
-    ingress = _side(world, flow, Direction.INGRESS)
-    if inner is Match.MAYBE:
-        egress, ingress = _may_pass(egress), _may_pass(ingress)
-    outcome = combined(egress.outcome, ingress.outcome)
-    return Verdict(outcome, _cause(outcome, egress, ingress), egress, ingress)
+class Evaluator:
+    """Answers questions about one world; what one answer works out, the next one finds."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._benches = Benches(world)
+
+    def explain(self, flow: Flow) -> Verdict:
+        """Say whether every packet of `flow` may pass, and which rules say so.
+
+        A new connection needs a route, and then either a basic group of both ends whose
+        members reach each other, or egress at the source and ingress at the target; replies
+        pass by themselves. The answer is unknown only where it depends on what was not read.
+
+        Source: ECS API, AuthorizeSecurityGroup and ModifySecurityGroupPolicy.
+        """
+        if not has_route(flow.source, flow.target, flow.plane, flow.family):
+            return Verdict(flow, Outcome.BLOCKED, Cause.NO_ROUTE, _NO_ROUTE, _NO_ROUTE)
+        inner, connecting = intra_group(self.world, flow.source, flow.target, flow.plane)
+        if inner is Match.YES:
+            reached, cause = Outcome.REACHABLE, Cause.INTRA_GROUP
+            return Verdict(flow, reached, cause, _INSIDE, _INSIDE, connecting)
+        egress = self._side(flow, Direction.EGRESS)
+        ingress = self._side(flow, Direction.INGRESS)
+        if inner is Match.MAYBE:
+            egress, ingress = _may_pass(egress), _may_pass(ingress)
+        outcome = combined(egress.outcome, ingress.outcome)
+        return Verdict(flow, outcome, _cause(outcome, egress, ingress), egress, ingress)
+
+    def _side(self, flow: Flow, direction: Direction) -> SideVerdict:
+        """Judge one direction: the pooled rules of all groups of the interface on that side."""
+        outward = direction is Direction.EGRESS
+        own, other = (flow.source, flow.target) if outward else (flow.target, flow.source)
+        match own:
+            case AddressEnd():
+                return NOT_JUDGED
+            case GroupEnd():
+                return UNREADABLE
+        traffic = flow.traffic
+        return side(
+            self._benches.of(own, direction, flow.plane),
+            own,
+            other,
+            traffic.protocol.concrete(flow.family),
+            span(traffic.ports),
+            span(traffic.source_ports),
+        )
+
+
+_NO_ROUTE = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
+_INSIDE = SideVerdict(SideOutcome.ALLOWED, Cause.INTRA_GROUP)
 
 
 def intra_group(
@@ -79,100 +101,18 @@ def combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
     return Outcome.UNKNOWN if SideOutcome.UNKNOWN in (egress, ingress) else Outcome.REACHABLE
 
 
-def groups_read(world: World, eni: Eni) -> list[Group]:
-    """Return the groups of an interface that were read, by id."""
-    return [world.groups[key] for key in sorted(eni.group_ids) if key in world.groups]
-
-
-def default_of(groups: Sequence[Group], direction: Direction) -> Policy:
-    """Return what happens where no rule matches; groups of one interface are of one kind.
-
-    Source: ECS API, CreateSecurityGroup, parameter SecurityGroupType.
-    """
-    policies = {group.default(direction) for group in groups}
-    return Policy.DROP if Policy.DROP in policies else Policy.ACCEPT
-
-
-# --- one side -------------------------------------------------------------------
-
-
-def _side(world: World, flow: Flow, direction: Direction) -> SideVerdict:
-    """Judge one direction: the pooled rules of all groups of the interface on that side."""
-    outward = direction is Direction.EGRESS
-    own, other = (flow.source, flow.target) if outward else (flow.target, flow.source)
-    match own:
-        case AddressEnd():
-            return _told(NOT_JUDGED, flow, ())
-        case GroupEnd():
-            return _told(UNREADABLE, flow, ())
-    groups = groups_read(world, own.eni)
-    found = []
-    for deciding in _rules_of(groups, own, flow, direction):
-        match = peer_match(world, deciding.held.rule.peer, other, flow.plane)
-        if match is not Match.NO:
-            found.append((deciding, match is Match.YES))
-    found.sort(key=_order)
-    guard = Guard(
-        [deciding.held.rule for deciding, _ in found],
-        [surely for _, surely in found],
-        default_of(groups, direction),
-        unread=len(groups) < len(own.eni.group_ids),
-    )
-    return _told(guard, flow, [deciding for deciding, _ in found])
-
-
-def _rules_of(
-    groups: Sequence[Group], own: InterfaceEnd, flow: Flow, direction: Direction
-) -> Iterator[DecidingRule]:
-    """Rules of these groups that judge `own` in this direction, plane and family."""
-    for group in groups:
-        for held in group.rules:
-            rule = held.rule
-            if rule.direction is not direction or not governs(rule, own.instance, flow.plane):
-                continue
-            if speaks_of(rule, flow.family) and own_matches(rule, own):
-                yield DecidingRule(group.ref, held)
-
-
-def _order(found: tuple[DecidingRule, bool]) -> tuple[tuple[int, bool], str, str]:
-    deciding, _ = found
-    return (deciding.held.rule.rank, deciding.held.rule_id, deciding.group.group_id)
-
-
-def _told(side: Side, flow: Flow, rules: Sequence[DecidingRule]) -> SideVerdict:
-    """Sum up the rulings over every packet: one that is blocked outweighs the rest."""
-    traffic = flow.traffic
-    rulings = fold(
-        side,
-        traffic.protocol.concrete(flow.family),
-        span(traffic.ports),
-        span(traffic.source_ports),
-    )
-    outcomes = {ruling.outcome for ruling in rulings}
-    outcome = next(
-        worst
-        for worst in (SideOutcome.BLOCKED, SideOutcome.UNKNOWN, SideOutcome.ALLOWED)
-        if worst in outcomes
-    )
-    telling = [ruling for ruling in rulings if ruling.outcome is outcome]
-    positions = sorted({position for ruling in telling for position in ruling.deciding})
-    causes = {ruling.cause for ruling in telling}
-    cause = Cause.RULE if Cause.RULE in causes else causes.pop()
-    return SideVerdict(outcome, cause, tuple(rules[position] for position in positions))
-
-
-def _may_pass(side: SideVerdict) -> SideVerdict:
+def _may_pass(told: SideVerdict) -> SideVerdict:
     """Return a side that may be passed after all, through a shared group nobody could read."""
-    if side.outcome is SideOutcome.BLOCKED:
-        return SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE, side.rules)
-    return side
+    if told.outcome is SideOutcome.BLOCKED:
+        return SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE, told.rules)
+    return told
 
 
 def _cause(outcome: Outcome, egress: SideVerdict, ingress: SideVerdict) -> Cause:
     """Return the cause of the side that stops the packet, as it meets it, or of the passage."""
     stopping = {Outcome.BLOCKED: SideOutcome.BLOCKED, Outcome.UNKNOWN: SideOutcome.UNKNOWN}
-    for side in (egress, ingress):
-        if side.outcome is stopping.get(outcome):
-            return side.cause
+    for each in (egress, ingress):
+        if each.outcome is stopping.get(outcome):
+            return each.cause
     causes = {egress.cause, ingress.cause}
     return next(cause for cause in (Cause.RULE, Cause.DEFAULT, Cause.NOT_JUDGED) if cause in causes)

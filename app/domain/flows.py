@@ -89,15 +89,15 @@ class SideVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """May the flow pass, and because of what.
+    """May `flow` pass, and because of what.
 
     `shared_groups` are the groups that connect their members where the cause is
     `intra_group`, sorted by id; both sides then carry that cause and no rules.
     """
 
+    flow: Flow
     outcome: Outcome
     cause: Cause
     egress: SideVerdict
     ingress: SideVerdict
     shared_groups: tuple[GroupRef, ...] = ()
-    summary: str = ""

@@ -6,6 +6,7 @@ from app.domain.flows import DecidingRule, Flow, SideVerdict, Traffic, Verdict
 from app.domain.plan import AskedFlow, Plan, PlannedChange
 from app.domain.planning import quota_document
 from app.domain.rules import ANY_PORT
+from app.domain.sentences import sentence
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
 
 
@@ -69,7 +70,7 @@ def verdict_document(verdict: Verdict) -> Document:
     return {
         "verdict": verdict.outcome.value,
         "code": verdict.cause.value,
-        "summary": verdict.summary,
+        "summary": sentence(verdict),
         "egress": side_document(verdict.egress),
         "ingress": side_document(verdict.ingress),
         "shared_group_ids": [ref.group_id for ref in verdict.shared_groups],

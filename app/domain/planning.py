@@ -13,7 +13,7 @@ from app.domain.errors import (
     QuotaInsufficientError,
     TargetManagedError,
 )
-from app.domain.evaluate import explain
+from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import DecidingRule, Flow, Verdict
 from app.domain.groups import GroupRef
@@ -34,6 +34,7 @@ from app.domain.plan import (
 )
 from app.domain.quotas import overfull, quotas
 from app.domain.rules import GroupPeer, Policy
+from app.domain.sentences import sentence
 from app.domain.world import End, InterfaceEnd, World, is_planned
 
 
@@ -129,7 +130,8 @@ def draft(world: World, intent: Intent, limits: Limits) -> Draft:
     impossible = tuple(dict.fromkeys(method.obstacles(world, intent)))
     if impossible:
         return Draft(None, impossible)
-    asked = [AskedFlow(flow, explain(world, flow)) for flow in asked_flows(world, intent)]
+    evaluator = Evaluator(world)
+    asked = [AskedFlow(flow, evaluator.explain(flow)) for flow in asked_flows(world, intent)]
     proposal = method.propose(world, intent, asked, limits)
     if proposal.managed or proposal.obstacles:
         return Draft(None, tuple(dict.fromkeys(proposal.obstacles)), proposal.managed)
@@ -153,8 +155,10 @@ def foretell(
     for planned in proposal.changes:
         after = after.after(planned.change)
     flows = asked_flows(after, intent)
+    evaluator = Evaluator(after)
     told = tuple(
-        replace(each, after=explain(after, flow)) for each, flow in zip(asked, flows, strict=True)
+        replace(each, after=evaluator.explain(flow))
+        for each, flow in zip(asked, flows, strict=True)
     )
     changes = [planned.change for planned in proposal.changes]
     return Plan(
@@ -212,14 +216,14 @@ def _still_closed(plan: Plan) -> Iterable[Obstacle]:
         yield from (_drop(rule, each) for rule in drops)
         if not drops:
             account_id = _account_of(each.flow)
-            yield Obstacle(ObstacleCode.NOT_REACHABLE, each.after.summary, account_id)
+            yield Obstacle(ObstacleCode.NOT_REACHABLE, sentence(each.after), account_id)
 
 
 def _drop(rule: DecidingRule, asked: AskedFlow) -> Obstacle:
     assert asked.after is not None
     return Obstacle(
         ObstacleCode.DROP_RULE,
-        asked.after.summary,
+        sentence(asked.after),
         rule.group.account_id,
         group_id=rule.group.group_id,
         rule_id=rule.held.rule_id,

@@ -7,11 +7,11 @@ from typing import Any
 from app.domain.addresses import AddressFamily, Block
 from app.domain.documents import Document
 from app.domain.errors import FamilyMismatchError
-from app.domain.evaluate import explain
+from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import fingerprint, world_document
-from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Traffic, Verdict
+from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Traffic
 from app.domain.groups import Place
-from app.domain.plan_documents import verdict_document
+from app.domain.plan_documents import side_document, verdict_document
 from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
 from app.domain.world import End, InterfaceEnd, World, addresses_of
 from app.ports.clock import Clock
@@ -57,7 +57,8 @@ class ReachabilityService:
         questions = [_question(flow) for flow in flows]
         read_at = self._clock.now()
         world = self._worlds.read(self._scope(questions))
-        items = [verdict_document(_answer(world, question)) for question in questions]
+        evaluator = Evaluator(world)
+        items = [_answer(evaluator, question) for question in questions]
         return {
             "items": items,
             "world": {
@@ -103,12 +104,13 @@ def _port(flow: dict[str, Any], name: str) -> PortRange:
     return ANY_PORT if port is None else PortRange(port, port)
 
 
-def _answer(world: World, question: Question) -> Verdict:
-    source = _end(world, question, question.source)
-    target = _end(world, question, question.target)
+def _answer(evaluator: Evaluator, question: Question) -> Document:
+    source = _end(evaluator.world, question, question.source)
+    target = _end(evaluator.world, question, question.target)
     if source is None or target is None:
         return _no_address(question)
-    return explain(world, Flow(source, target, question.traffic, question.plane, question.family))
+    flow = Flow(source, target, question.traffic, question.plane, question.family)
+    return verdict_document(evaluator.explain(flow))
 
 
 def _end(world: World, question: Question, end: Document) -> End | None:
@@ -126,7 +128,13 @@ def _end(world: World, question: Question, end: Document) -> End | None:
     return None
 
 
-def _no_address(question: Question) -> Verdict:
-    side = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
-    summary = f"one end has no {question.family} address on the {question.plane} side"
-    return Verdict(Outcome.BLOCKED, Cause.NO_ROUTE, side, side, summary=summary)
+def _no_address(question: Question) -> Document:
+    side = side_document(SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE))
+    return {
+        "verdict": Outcome.BLOCKED.value,
+        "code": Cause.NO_ROUTE.value,
+        "summary": f"one end has no {question.family} address on the {question.plane} side",
+        "egress": side,
+        "ingress": side,
+        "shared_group_ids": [],
+    }

@@ -9,7 +9,7 @@ from app.domain.errors import (
     DriftDuringRunError,
     NotReachableAfterChangeError,
 )
-from app.domain.evaluate import explain
+from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import world_document
 from app.domain.flows import Flow, Verdict
 from app.domain.foreign import foreign_changes
@@ -19,6 +19,7 @@ from app.domain.observation import Observation, missing, observe
 from app.domain.operations import Operation, OperationKind
 from app.domain.plan import asked_flows, is_open
 from app.domain.plan_documents import flow_document, verdict_document
+from app.domain.sentences import sentence
 from app.domain.world import World
 from app.ports.store import KeptPlan, Store
 from app.services.backups import BackupsService
@@ -133,7 +134,7 @@ class VerificationService:
         closed = [verdict for _, verdict in told if not is_open(verdict)]
         if closed and operation.kind is OperationKind.CONNECT:
             problem_ = NotReachableAfterChangeError(
-                closed[0].summary, verdicts=[verdict_document(each) for each in closed[:SHOWN]]
+                sentence(closed[0]), verdicts=[verdict_document(each) for each in closed[:SHOWN]]
             )
             return {"problem": problem_document(problem_)}
         return {"result": _result(observation, told, kept, world)}
@@ -147,7 +148,8 @@ class VerificationService:
             flows = list(asked_flows(world, intent))
         except KeyError:  # an instance is gone: nothing can be asked of it any more
             return []
-        return [(flow, explain(world, flow)) for flow in flows]
+        evaluator = Evaluator(world)
+        return [(flow, evaluator.explain(flow)) for flow in flows]
 
 
 def _unseen(observation: Observation) -> ChangeNotObservedError:

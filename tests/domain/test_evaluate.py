@@ -7,6 +7,7 @@ from app.domain.evaluate import explain
 from app.domain.flows import Cause, Flow, Outcome, SideOutcome
 from app.domain.groups import Group, GroupKind, GroupRef, Instance
 from app.domain.rules import HeldRule, NicType
+from app.domain.sentences import sentence
 from app.domain.world import GroupEnd, World
 from tests.support.worlds import (
     OTHER_ACCOUNT,
@@ -337,7 +338,7 @@ def test_an_address_outside_is_not_judged() -> None:
 
 def test_the_summary_names_instances_ports_rules_and_groups() -> None:
     of = two_groups(rule(ports="22", peer="10.170.1.1/32"))
-    assert explain(of, flow(A, B, ports="22")).summary == (
+    assert sentence(explain(of, flow(A, B, ports="22"))) == (
         "tcp port 22 from i-a (10.170.1.1) to i-b (10.170.1.2) on the intranet side is reachable: "
         "egress of i-a (10.170.1.1) is allowed by default, and "
         "ingress of i-b (10.170.1.2) is allowed by rule sgr-1 of sg-2."

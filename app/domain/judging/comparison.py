@@ -1,21 +1,24 @@
-"""What changes between two worlds, crowd by crowd."""
+"""What changes between two layers: the ends that are touched, against everybody."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple, TypeAlias
 
 from app.domain.addresses import AddressFamily, Block
-from app.domain.judging.atoms import Stretch, covering, without
-from app.domain.judging.crowds import Crowd, Standing, Survey
-from app.domain.judging.guards import NOT_JUDGED, UNREADABLE, Guard, Side, Unguarded, bits
-from app.domain.judging.matching import Match
-from app.domain.judging.routes import has_route
-from app.domain.judging.shifts import Passage, Shift, shifts
-from app.domain.judging.wishes import Wish
-from app.domain.rules import NicType, Policy, PortRange, Protocol, Rule
+from app.domain.flows import Flow, Traffic
+from app.domain.groups import GroupRef
+from app.domain.judging.benches import Bench, Line
+from app.domain.judging.layers import Kind, Layer, positions_of, row_of, union
+from app.domain.judging.rows import Row
+from app.domain.judging.shifts import Cell, Shift, Tag, shifts
+from app.domain.judging.spans import EVERY_PORT, Span, stretches
+from app.domain.judging.surroundings import Crowd, Surroundings
+from app.domain.judging.wishes import Name, Wishes
+from app.domain.rules import Direction, GroupPeer, NicType, Protocol
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
+
+OPPOSITE = {Direction.EGRESS: Direction.INGRESS, Direction.INGRESS: Direction.EGRESS}
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,18 @@ class Patch:
     these ends, whatever it was.
     """
 
-    sources: tuple[End, ...]
-    targets: tuple[End, ...]
-    plane: NicType
-    family: AddressFamily
+    sources: Crowd
+    targets: Crowd
     shifts: tuple[Shift, ...]
     wanted: bool
+
+    @property
+    def plane(self) -> NicType:
+        return self.sources.layer.plane
+
+    @property
+    def family(self) -> AddressFamily:
+        return self.sources.layer.family
 
     @property
     def opens(self) -> bool:
@@ -40,9 +49,13 @@ class Patch:
     @cached_property
     def pairs(self) -> int:
         """Number of pairs of two different instances, addresses or groups."""
-        at_source = Counter(identity(end) for end in self.sources)
-        selves = sum(at_source[identity(end)] for end in self.targets)
-        return len(self.sources) * len(self.targets) - selves
+        sources, targets, layer = self.sources, self.targets, self.sources.layer
+        few, many = sorted((sources.bits, targets.bits), key=int.bit_count)
+        selves = sum(
+            (layer.positions[end.instance.instance_id] & many).bit_count()
+            for end in layer.ends_of(few)
+        )
+        return len(sources) * len(targets) - selves
 
 
 def identity(end: End) -> Hashable:
@@ -56,239 +69,481 @@ def identity(end: End) -> Hashable:
             return ref
 
 
-class _Rules(NamedTuple):
-    """What a guard depends on: rules that match, and that may, as bits of the survey's."""
+class Turn(NamedTuple):
+    """Touched ends that one and the same rules judged before, and judge after."""
 
-    surely: int
-    perhaps: int
-    default: Policy
-    unread: bool
+    before: Kind
+    after: Kind
 
-
-_Told: TypeAlias = tuple[int, Policy, Protocol, PortRange | None, PortRange, bool]
-"""All that a guard knows of a rule, once it matches both ends."""
-
-_SideKey: TypeAlias = _Rules | Unguarded
+    @property
+    def bits(self) -> int:
+        return self.after.bits
 
 
-class _Way(NamedTuple):
-    """What a passage depends on."""
+class _Other(NamedTuple):
+    """Ends on whose own side the packets of a part fare alike, before and after."""
 
-    inner: Match
-    egress: _SideKey = NOT_JUDGED
-    ingress: _SideKey = NOT_JUDGED
+    bits: int
+    before: Row
+    after: Row
 
 
-_Found: TypeAlias = tuple[tuple[Shift, ...], bool]
-"""Shifts, and whether something was asked for between these ends."""
-
-NOTHING: _Found = ((), False)
+_Change: TypeAlias = tuple[Span, Span, bool, bool, int]
+"""Ports, source ports, whether they open, whether that is certain, and for which ends."""
 
 
 class Comparison:
-    """Compares the two worlds of a survey; guards and shifts are worked out once each."""
+    """Compares two layers of the same ends, which differ in the touched ones only.
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
-        self._guards: dict[_Rules, Guard] = {}
-        self._alike: dict[Hashable, Guard] = {}
+    A pair is judged where one of its ends is touched: as the target of everybody, then as
+    the source of all who are not touched themselves.
+    """
+
+    def __init__(self, before: Layer, after: Layer, *, touched: int, asked: Sequence[Flow]) -> None:
+        self._before, self._after, self._touched = before, after, touched
+        self._moved = 0
+        self._wishes = Wishes(asked, after.plane, after.family)
+        self._protocols = Protocol.ALL.concrete(after.family)
         self._shifts: dict[Hashable, tuple[Shift, ...]] = {}
-        self._blocks: dict[Stretch, tuple[Block, ...]] = {}
-        self._known: list[int] = []
 
     def patches(self) -> Iterator[Patch]:
         """Return everything that changes; no pair of ends is in two patches of one sort."""
-        interfaces = self._survey.interface_crowds()
-        moved = [crowd for crowd in interfaces if crowd.moved]
-        if not moved:
-            return
-        self._known = self._survey.known_addresses()
-        still = [crowd for crowd in interfaces if not crowd.moved]
-        groups = self._survey.group_crowds(moved)
-        addresses = self._survey.address_crowds()
-        for crowd in moved:
-            for other in moved:
-                yield from self._to(crowd, other)
-            for other in (*still, *groups):
-                yield from self._to(crowd, other)
-                yield from self._to(other, crowd)
-            yield from self._to_addresses(crowd, addresses)
-            yield from self._from_addresses(crowd, addresses)
+        turns = [turn for turn in self._turns() if self._is_moved(turn)]
+        self._moved = union(turn.bits for turn in turns)
+        surroundings = self._surroundings(turns)
+        for turn in turns:
+            yield from self._role(turn, Direction.INGRESS, turns, surroundings)
+            yield from self._role(turn, Direction.EGRESS, turns, surroundings)
 
-    # --- patches --------------------------------------------------------------------
+    # --- who is touched -------------------------------------------------------------
 
-    def _to(self, source: Crowd, target: Crowd) -> Iterator[Patch]:
-        found, wanted = self._between(source, target)
-        for part in _by_sort(found):
-            patch = self._patch(source.ends, target.ends, part, wanted=wanted)
-            if patch.pairs:
-                yield patch
+    def _turns(self) -> Iterator[Turn]:
+        for old in self._before.kinds_of(self._touched):
+            for new in self._after.kinds_of(old.bits):
+                position = (new.bits & -new.bits).bit_length() - 1
+                yield Turn(Kind(self._before.ends[position], new.bits), new)
 
-    def _patch(
-        self,
-        sources: tuple[End, ...],
-        targets: tuple[End, ...],
-        part: tuple[Shift, ...],
-        *,
-        wanted: bool,
-    ) -> Patch:
-        survey = self._survey
-        return Patch(sources, targets, survey.plane, survey.family, part, wanted)
-
-    def _to_addresses(self, source: Crowd, addresses: Sequence[Crowd]) -> Iterator[Patch]:
-        found = ((other, self._between(source, other)) for other in addresses)
-        for ends, part, wanted in self._joined(found):
-            yield self._patch(source.ends, ends, part, wanted=wanted)
-
-    def _from_addresses(self, target: Crowd, addresses: Sequence[Crowd]) -> Iterator[Patch]:
-        found = ((other, self._between(other, target)) for other in addresses)
-        for ends, part, wanted in self._joined(found):
-            yield self._patch(ends, target.ends, part, wanted=wanted)
-
-    def _joined(
-        self, found: Iterable[tuple[Crowd, _Found]]
-    ) -> Iterator[tuple[tuple[End, ...], tuple[Shift, ...], bool]]:
-        """Join neighbouring addresses that change alike, then cut known interfaces out."""
-        alike: dict[_Found, list[Stretch]] = {}
-        for crowd, (changes, wanted) in found:
-            for part in _by_sort(changes):
-                alike.setdefault((part, wanted), []).extend(crowd.stretches)
-        for (part, wanted), stretches in alike.items():
-            blocks = [block for each in _merged(stretches) for block in self._cover(each)]
-            if blocks:
-                yield tuple(AddressEnd(block) for block in blocks), part, wanted
-
-    def _cover(self, stretch: Stretch) -> tuple[Block, ...]:
-        if stretch not in self._blocks:
-            self._blocks[stretch] = tuple(
-                block
-                for part in without(stretch, self._known)
-                for block in covering(self._survey.family, part)
-            )
-        return self._blocks[stretch]
-
-    # --- one crowd to another -------------------------------------------------------
-
-    def _between(self, source: Crowd, target: Crowd) -> _Found:
-        """Return what changes from any end of one crowd to any end of the other."""
-        survey = self._survey
-        before = self._way(source, source.before, target, target.before)
-        after = self._way(source, source.after, target, target.after)
-        perhaps = _perhaps_opens(source, target)
-        if before == after and perhaps is None:
-            return NOTHING
-        if not has_route(source.example, target.example, survey.plane, survey.family):
-            return NOTHING
-        wish = survey.wishes.between(source.names, target.names)
-        changed = self._shifts_of(self._passage(before), self._passage(after), perhaps, wish)
-        return changed, wish.at_all
-
-    def _shifts_of(
-        self, before: Passage, after: Passage, perhaps: bool | None, wish: Wish
-    ) -> tuple[Shift, ...]:
-        key = (before, after, perhaps, wish.traffics)
-        if key not in self._shifts:
-            self._shifts[key] = shifts(
-                before,
-                after,
-                self._survey.family,
-                asked=wish.traffics,
-                perhaps_opens=perhaps,
-            )
-        return self._shifts[key]
-
-    def _way(self, source: Crowd, sender: Standing, target: Crowd, receiver: Standing) -> _Way:
-        inner = self._inner(sender, receiver)
-        if inner is Match.YES:
-            return _Way(inner)
-        return _Way(
-            inner,
-            _egress(source.example, sender, receiver),
-            _ingress(target.example, receiver, sender),
+    def _is_moved(self, turn: Turn) -> bool:
+        return bool(
+            any(self._is_changed(turn, way) for way in Direction)
+            or self._renamed(turn)
+            or self._before.inner(turn.before.example) != self._after.inner(turn.after.example)
         )
 
-    def _inner(self, sender: Standing, receiver: Standing) -> Match:
-        if self._survey.plane is not NicType.INTRANET:
-            return Match.NO
-        if sender.connecting & receiver.connecting:
-            return Match.YES
-        return Match.MAYBE if sender.unread & receiver.unread else Match.NO
+    def _is_changed(self, turn: Turn, direction: Direction) -> bool:
+        return self._falls_back(turn, direction) or bool(self._changed_lines(turn, direction))
 
-    def _passage(self, way: _Way) -> Passage:
-        return Passage(way.inner, self._side(way.egress), self._side(way.ingress))
+    def _benches(self, turn: Turn, direction: Direction) -> tuple[Bench, Bench]:
+        return (
+            self._before.bench(turn.before.example, direction),
+            self._after.bench(turn.after.example, direction),
+        )
 
-    def _side(self, key: _SideKey) -> Side:
-        if isinstance(key, Unguarded):
-            return key
-        if key not in self._guards:
-            self._guards[key] = self._guard(key)
-        return self._guards[key]
+    def _changed_lines(self, turn: Turn, direction: Direction) -> list[Line]:
+        """Return the lines that hold before or after, but not both times."""
+        old, new = (
+            {line.deciding.held.rule: line for line in bench.lines}
+            for bench in self._benches(turn, direction)
+        )
+        changed = [line for rule, line in old.items() if rule not in new]
+        changed += [line for rule, line in new.items() if rule not in old]
+        if self._before.world.prefix_lists is not self._after.world.prefix_lists:
+            changed += [line for rule, line in new.items() if rule in old and self._relisted(line)]
+        address = turn.after.example.block.first
+        return [line for line in changed if line.own_first <= address <= line.own_last]
 
-    def _guard(self, key: _Rules) -> Guard:
-        """Return one and the same guard for rules that differ in nothing but whom they name."""
-        rules = self._survey.rules
-        told: dict[_Told, Rule] = {}
-        for position in bits(key.surely | key.perhaps):
-            rule, surely = rules[position], bool(key.surely >> position & 1)
-            told.setdefault(_told(rule, surely=surely), rule)
-        alike = (tuple(told), key.default, key.unread)
-        if alike not in self._alike:
-            surely_each = [surely for *_, surely in told]
-            self._alike[alike] = Guard(
-                list(told.values()), surely_each, key.default, unread=key.unread
-            )
-        return self._alike[alike]
+    def _relisted(self, line: Line) -> bool:
+        return self._before.matches(line.peer) != self._after.matches(line.peer) or (
+            self._before.listed(line.peer) != self._after.listed(line.peer)
+        )
 
+    def _falls_back(self, turn: Turn, direction: Direction) -> bool:
+        """Say whether packets that no rule matches fare otherwise than before."""
+        old, new = self._benches(turn, direction)
+        return (old.default, old.unread) != (new.default, new.unread)
 
-def _told(rule: Rule, *, surely: bool) -> _Told:
-    return (rule.priority, rule.policy, rule.protocol, rule.ports, rule.source_ports, surely)
+    def _renamed(self, turn: Turn) -> frozenset[str]:
+        """Return the groups that these ends have joined or left."""
+        return turn.before.example.eni.group_ids ^ turn.after.example.eni.group_ids
 
+    # --- who may matter to them -----------------------------------------------------
 
-def _egress(end: End, own: Standing, other: Standing) -> _SideKey:
-    if not isinstance(end, InterfaceEnd):
-        return _unguarded(end)
-    surely = own.egress & other.peer_of
-    perhaps = own.egress & other.perhaps_peer_of & ~surely
-    return _Rules(surely, perhaps, own.egress_default, bool(own.unread))
+    def _surroundings(self, turns: Sequence[Turn]) -> Surroundings:
+        blocks = set(self._wishes.blocks)
+        for turn in turns:
+            for way in Direction:
+                for layer, bench in zip(
+                    (self._before, self._after), self._benches(turn, way), strict=True
+                ):
+                    blocks.update(*(layer.listed(line.peer) for line in bench.lines))
+        worlds = (self._before.world, self._after.world)
+        unread = {ref.group_id for world in worlds for ref in world.unread}
+        known = worlds[0].complete | worlds[1].complete | unread
+        return Surroundings(self._after, blocks, self._unread_groups(turns), known)
 
+    def _unread_groups(self, turns: Sequence[Turn]) -> list[GroupRef]:
+        """Return groups nobody could read that a changed rule names, or that name one joined."""
+        if self._after.plane is not NicType.INTRANET:
+            return []
+        lines = (
+            line for turn in turns for way in Direction for line in self._changed_lines(turn, way)
+        )
+        named = {
+            GroupRef(line.peer.group_id, line.peer.account_id)
+            for line in lines
+            if isinstance(line.peer, GroupPeer)
+        }
+        refs = named & (self._before.world.unread | self._after.world.unread)
+        for turn in turns:
+            refs |= self._named_anew(turn) | self._named_no_more(turn)
+        return sorted(refs)
 
-def _ingress(end: End, own: Standing, other: Standing) -> _SideKey:
-    if not isinstance(end, InterfaceEnd):
-        return _unguarded(end)
-    surely = own.ingress & other.peer_of
-    perhaps = own.ingress & other.perhaps_peer_of & ~surely
-    return _Rules(surely, perhaps, own.ingress_default, bool(own.unread))
+    def _named_anew(self, turn: Turn) -> frozenset[GroupRef]:
+        old, new = turn.before.example.eni.group_ids, turn.after.example.eni.group_ids
+        return self._naming_unread(new - old)
 
+    def _named_no_more(self, turn: Turn) -> frozenset[GroupRef]:
+        old, new = turn.before.example.eni.group_ids, turn.after.example.eni.group_ids
+        return self._naming_unread(old - new)
 
-def _unguarded(end: End) -> Unguarded:
-    return UNREADABLE if isinstance(end, GroupEnd) else NOT_JUDGED
+    def _naming_unread(self, group_ids: Iterable[str]) -> frozenset[GroupRef]:
+        """Groups nobody could read that name one of these; rules name private addresses."""
+        if self._after.plane is not NicType.INTRANET:
+            return frozenset()
+        return frozenset(
+            ref
+            for world in (self._before.world, self._after.world)
+            for group_id in group_ids
+            for ref in world.references.get(group_id, frozenset()) & world.unread
+        )
 
-
-def _perhaps_opens(source: Crowd, target: Crowd) -> bool | None:
-    """Say whether a group that nobody could read, on one end, names the other end anew."""
-    for group, crowd in ((source, target), (target, source)):
-        if isinstance(group.example, GroupEnd):
-            if group.example.ref in crowd.named_anew:
-                return True
-            if group.example.ref in crowd.named_no_more:
-                return False
-    return None
-
-
-def _by_sort(found: Sequence[Shift]) -> Iterator[tuple[Shift, ...]]:
-    """Return those that open, then those that close; neither if there are none."""
-    for opens in (True, False):
-        part = tuple(shift for shift in found if shift.tag.opens is opens)
-        if part:
-            yield part
-
-
-def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Join neighbours; the stretches overlap nowhere."""
-    merged: list[Stretch] = []
-    for first, last in sorted(stretches):
-        if merged and merged[-1][1] + 1 == first:
-            merged[-1] = (merged[-1][0], last)
+    def _scope(
+        self, turn: Turn, direction: Direction, turns: Sequence[Turn], around: Surroundings
+    ) -> int:
+        """Return everybody to whom a packet through the `direction` side may fare otherwise."""
+        if self._falls_back(turn, direction):
+            scope = around.everyone
         else:
-            merged.append((first, last))
-    return merged
+            scope = union(
+                union(around.matches(layer, line))
+                for line in self._changed_lines(turn, direction)
+                for layer in (self._before, self._after)
+            )
+        old = self._before.inner(turn.before.example)
+        new = self._after.inner(turn.after.example)
+        scope |= (old.surely ^ new.surely) | (old.perhaps ^ new.perhaps)
+        other = OPPOSITE[direction]
+        for group_id in self._renamed(turn):
+            scope |= self._before.naming(group_id, other)
+        scope |= around.group_bits(self._named_anew(turn) | self._named_no_more(turn))
+        if direction is Direction.INGRESS:
+            for each in turns:
+                if self._is_changed(each, other) or self._renamed(each):
+                    scope |= each.bits
+        else:
+            scope &= ~self._moved
+        near = self._after.near(turn.after.example)
+        return scope & (near | around.addresses | around.unread)
+
+    # --- one role -------------------------------------------------------------------
+
+    def _role(
+        self, turn: Turn, direction: Direction, turns: Sequence[Turn], around: Surroundings
+    ) -> Iterator[Patch]:
+        """Return what changes for packets that go through this side of the turn's ends."""
+        scope = self._scope(turn, direction, turns, around)
+        if not scope:
+            return
+        judges = _Judges(
+            turn,
+            direction,
+            scope,
+            turns,
+            around,
+            before=self._before,
+            after=self._after,
+            anew=around.group_bits(self._named_anew(turn)),
+            no_more=around.group_bits(self._named_no_more(turn)),
+        )
+        for part in judges.parts():
+            yield from self._patches_of(part, judges, around)
+
+    def _patches_of(self, part: int, judges: "_Judges", around: Surroundings) -> Iterator[Patch]:
+        changes = {protocol: judges.changes(part, protocol) for protocol in self._protocols}
+        masks = dict.fromkeys(mask for found in changes.values() for *_, mask in found)
+        others = union(masks)
+        if not others:
+            return
+        for own in split(part, self.wish_masks(around)):
+            cuts = [*masks, *self.wish_masks(around)]
+            for other in split(others, cuts):
+                yield from self._pair(own, other, changes, judges, around)
+
+    def _pair(
+        self,
+        own: int,
+        other: int,
+        changes: Mapping[Protocol, Sequence[_Change]],
+        judges: "_Judges",
+        around: Surroundings,
+    ) -> Iterator[Patch]:
+        ingress = judges.direction is Direction.INGRESS
+        source, target = (other, own) if ingress else (own, other)
+        wish = self._wishes.between(self._names(source, around), self._names(target, around))
+        cells: dict[Protocol, list[Cell]] = {
+            protocol: [
+                (ports, sources, Tag(opens, certain))
+                for ports, sources, opens, certain, mask in found
+                if mask & other
+            ]
+            for protocol, found in changes.items()
+        }
+        found = self._shifts_of(cells, wish.traffics)
+        crowds = (self._crowd(source, around), self._crowd(target, around))
+        for opens in (True, False):
+            some = tuple(shift for shift in found if shift.tag.opens is opens)
+            if some:
+                patch = Patch(*crowds, some, wish.at_all)
+                if patch.pairs:
+                    yield patch
+
+    def _shifts_of(
+        self, cells: Mapping[Protocol, Sequence[Cell]], asked: frozenset[Traffic]
+    ) -> tuple[Shift, ...]:
+        key = (tuple((protocol, tuple(found)) for protocol, found in cells.items()), asked)
+        if key not in self._shifts:
+            self._shifts[key] = shifts(cells, self._after.family, asked)
+        return self._shifts[key]
+
+    def _crowd(self, chosen: int, around: Surroundings) -> Crowd:
+        bits = chosen & self._after.everyone
+        rest = around.rest(chosen & ~bits, self._after.firsts) if chosen != bits else ()
+        return Crowd(self._after, bits, rest)
+
+    # --- what was asked for -----------------------------------------------------------
+
+    def wish_masks(self, around: Surroundings) -> Sequence[int]:
+        """Return the ends that have one part in the request, for each part there is."""
+        if self._wish_masks is None:
+            self._wish_masks = tuple(self._find_wish_masks(around))
+        return self._wish_masks
+
+    _wish_masks: Sequence[int] | None = None
+
+    def _find_wish_masks(self, around: Surroundings) -> Iterator[int]:
+        if not self._wishes.is_any:
+            return
+        parts: dict[Hashable, int] = {}
+        layer = self._after
+        asked = union(around.inside(block) | layer.inside(block) for block in self._wishes.blocks)
+        for instance_id in self._wishes.instance_ids:
+            asked |= layer.positions.get(instance_id, 0)
+        for group_id in self._wishes.group_ids:
+            asked |= layer.members.get(group_id, 0)
+        asked |= around.unread
+        for position in positions_of(asked):
+            names = self._names(1 << position, around)
+            if names:
+                part = self._wishes.part(names)
+                parts[part] = parts.get(part, 0) | 1 << position
+        yield from parts.values()
+
+    def _names(self, chosen: int, around: Surroundings) -> tuple[Name, ...]:
+        """Return the names by which the request may mean the chosen, who have the same ones."""
+        if not self._wishes.is_any:
+            return ()
+        bits = chosen & self._after.everyone
+        if not bits:
+            end: End = around.example(chosen)
+        else:
+            end = self._after.ends[(bits & -bits).bit_length() - 1]
+        blocks: tuple[Block, ...] = ()
+        if not isinstance(end, GroupEnd):
+            blocks = tuple(block for block in self._wishes.blocks if end.block.within(block))
+        if isinstance(end, AddressEnd):
+            return blocks
+        return self._wishes.names(end, blocks)
+
+
+class _Judges:
+    """Both sides of the packets between one turn's ends and everybody in a scope."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        direction: Direction,
+        scope: int,
+        turns: Sequence[Turn],
+        around: Surroundings,
+        *,
+        before: Layer,
+        after: Layer,
+        anew: int,
+        no_more: int,
+    ) -> None:
+        self.direction = direction
+        self._turn, self._scope, self._around = turn, scope, around
+        self._layers = (before, after)
+        self._anew, self._no_more = anew, no_more
+        self._inner = [
+            layer.inner(kind.example) for layer, kind in zip(self._layers, turn, strict=True)
+        ]
+        self._own: dict[Protocol, tuple[Row, Row]] = {}
+        self._others = list(self._guarded(turns))
+        guarded = union(bits for bits, _, _ in self._others)
+        self._open = scope & ~guarded & ~around.unread
+
+    def _guarded(self, turns: Sequence[Turn]) -> Iterator[tuple[int, Kind, Kind]]:
+        """Return the ends in scope whose own side may stop a packet, by what judges them."""
+        before, after = self._layers
+        ends = self._scope & after.everyone
+        for turn in turns:
+            if turn.bits & ends:
+                yield turn.bits & ends, turn.before, turn.after
+        ends &= ~union(turn.bits for turn in turns)
+        other = OPPOSITE[self.direction]
+        for kind in before.kinds_among(ends):
+            if not before.bench(kind.example, other).is_free:
+                yield kind.bits & ends, kind, kind
+
+    def _rows(self, old: Kind, new: Kind, protocol: Protocol) -> tuple[Row, Row]:
+        before, after = self._layers
+        other = OPPOSITE[self.direction]
+        return before.row(old, other, protocol), after.row(new, other, protocol)
+
+    def parts(self) -> list[int]:
+        """Split the turn's ends so that everybody in scope treats all of a part alike."""
+        masks: dict[int, None] = {}
+        for _, old, new in self._others:
+            for protocol in self._concrete:
+                for row in self._rows(old, new, protocol):
+                    masks.update(dict.fromkeys(mask & self._turn.bits for mask in row.masks()))
+        masks.pop(0, None)
+        masks.pop(self._turn.bits, None)
+        return split(self._turn.bits, masks)
+
+    @cached_property
+    def _concrete(self) -> Sequence[Protocol]:
+        return Protocol.ALL.concrete(self._layers[0].family)
+
+    def _own_rows(self, protocol: Protocol) -> tuple[Row, Row]:
+        if protocol not in self._own:
+            old, new = (
+                row_of(
+                    layer.bench(kind.example, self.direction),
+                    kind.example,
+                    protocol,
+                    self._scope,
+                    partial(self._around.matches, layer),
+                )
+                for layer, kind in zip(self._layers, self._turn, strict=True)
+            )
+            self._own[protocol] = (old, new)
+        return self._own[protocol]
+
+    def changes(self, part: int, protocol: Protocol) -> Sequence[_Change]:
+        """Return how packets between a part and the rest of the scope change."""
+        old, new = self._own_rows(protocol)
+        others = self._treating(part, protocol)
+        still = self._is_still(others)
+        found: list[_Change] = []
+        for ports in _columns([old, new], EVERY_PORT):
+            if still and old.column(ports[0]) == new.column(ports[0]):
+                continue
+            seen = [row for each in others for row in (each.before, each.after)]
+            for inside in _columns(seen, ports):
+                for sources in _sources([old, new, *seen], inside[0], protocol):
+                    passing = self._passing(old, new, others, inside[0], sources[0])
+                    found.extend((inside, sources, *change) for change in passing)
+        return found
+
+    def _is_still(self, others: Sequence[_Other]) -> bool:
+        """Whether nothing but the own side's rules can change anything."""
+        return (
+            self._inner[0] == self._inner[1]
+            and not self._anew | self._no_more
+            and all(each.before is each.after for each in others)
+        )
+
+    def _treating(self, part: int, protocol: Protocol) -> list[_Other]:
+        """Return the other ends by how their own side treats a part, along the ports."""
+        alike: dict[tuple[Hashable, Hashable], _Other] = {}
+        for bits, kind_before, kind_after in self._others:
+            first, second = self._rows(kind_before, kind_after, protocol)
+            old = first.narrowed(part)
+            new = old if first is second else second.narrowed(part)
+            key = (old.key, new.key)
+            if key in alike:
+                same = alike[key]
+                alike[key] = _Other(same.bits | bits, same.before, same.after)
+            else:
+                alike[key] = _Other(bits, old, old if old.key == new.key else new)
+        return list(alike.values())
+
+    def _passing(
+        self, old: Row, new: Row, others: Sequence[_Other], port: int, source_port: int
+    ) -> Iterator[tuple[bool, bool, int]]:
+        """Return who begins to pass and who ceases to, surely or perhaps, for one packet."""
+        (open_before, may_before), (open_after, may_after) = (
+            self._outcome(row.at(port, source_port), others, port, source_port, moment)
+            for moment, row in enumerate((old, new))
+        )
+        unknown_before, unknown_after = may_before & ~open_before, may_after & ~open_after
+        both = unknown_before & unknown_after
+        for opens, certain, mask in (
+            (True, True, open_after & ~may_before),
+            (
+                True,
+                False,
+                (open_after & unknown_before) | (unknown_after & ~may_before) | (both & self._anew),
+            ),
+            (False, True, open_before & ~may_after),
+            (
+                False,
+                False,
+                (open_before & unknown_after)
+                | (unknown_before & ~may_after)
+                | (both & self._no_more),
+            ),
+        ):
+            if mask:
+                yield opens, certain, mask
+
+    def _outcome(
+        self,
+        own: tuple[int, int],
+        others: Sequence[_Other],
+        port: int,
+        source_port: int,
+        moment: int,
+    ) -> tuple[int, int]:
+        """Return the ends in scope that are reached, and all that are or may be reached."""
+        passing, unknown = self._open, self._scope & self._around.unread
+        for each in others:
+            passes, perhaps = (each.after if moment else each.before).at(port, source_port)
+            if passes:
+                passing |= each.bits
+            elif perhaps:
+                unknown |= each.bits
+        inner = self._inner[moment]
+        reached = (inner.surely & self._scope) | (own[0] & passing)
+        may = (own[0] | own[1]) & (passing | unknown)
+        return reached, reached | may | (inner.perhaps & self._scope)
+
+
+def split(whole: int, masks: Iterable[int]) -> list[int]:
+    """Split a set of ends so that each mask holds all of a part, or nothing of it."""
+    parts = [whole]
+    for mask in masks:
+        parts = [piece for part in parts for piece in (part & mask, part & ~mask) if piece]
+    return parts
+
+
+def _columns(rows: Iterable[Row], within: Span) -> tuple[Span, ...]:
+    return stretches((start for row in rows for start in row.starts), within)
+
+
+def _sources(rows: Iterable[Row], port: int, protocol: Protocol) -> tuple[Span, ...]:
+    if not protocol.has_ports:
+        return (EVERY_PORT,)
+    return stretches((first for row in rows for first, _, _ in row.column(port)), EVERY_PORT)

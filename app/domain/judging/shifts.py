@@ -1,36 +1,14 @@
-"""Which packets between two ends open or close from one world to the next."""
+"""Blocks of packets that change alike, as few as there can be."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
+from itertools import groupby
 from typing import TypeAlias
 
 from app.domain.addresses import AddressFamily
-from app.domain.evaluate import combined
-from app.domain.flows import EVERYTHING, Outcome, Traffic
-from app.domain.judging.guards import EVERY_PORT, Side, Span, along, span
-from app.domain.judging.matching import Match
+from app.domain.flows import EVERYTHING, Traffic
+from app.domain.judging.spans import EVERY_PORT, Span, span, stretches
 from app.domain.rules import ANY_PORT, PortRange, Protocol
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What stands between two ends in one world: a shared group, or two sides."""
-
-    inner: Match
-    egress: Side
-    ingress: Side
-
-    def outcome(self, protocol: Protocol, port: int, source_port: int) -> Outcome:
-        """Judge one packet."""
-        if self.inner is Match.YES:
-            return Outcome.REACHABLE
-        egress = self.egress.ruling(protocol, port, source_port).outcome
-        ingress = self.ingress.ruling(protocol, port, source_port).outcome
-        outcome = combined(egress, ingress)
-        if outcome is Outcome.BLOCKED and self.inner is Match.MAYBE:
-            return Outcome.UNKNOWN
-        return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +17,7 @@ class Tag:
 
     opens: bool
     certain: bool
-    asked: bool
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,87 +28,65 @@ class Shift:
     tag: Tag
 
 
-OPENNESS = {Outcome.BLOCKED: 0, Outcome.UNKNOWN: 1, Outcome.REACHABLE: 2}
-
-TagOf: TypeAlias = Callable[[int, int], Tag | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Asked traffic, with the cuts of a side so that it shares the cells."""
-
-    traffics: frozenset[Traffic]
-    family: AddressFamily
-
-    def holds(self, protocol: Protocol, port: int, source_port: int) -> bool:
-        return any(
-            _within(port, span(traffic.ports)) and _within(source_port, span(traffic.source_ports))
-            for traffic in self._of(protocol)
-        )
-
-    def cuts(self, protocol: Protocol) -> tuple[Sequence[int], Sequence[int]]:
-        traffics = list(self._of(protocol))
-        return (
-            [edge for each in traffics for edge in _edges(span(each.ports))],
-            [edge for each in traffics for edge in _edges(span(each.source_ports))],
-        )
-
-    def _of(self, protocol: Protocol) -> Iterator[Traffic]:
-        for traffic in self.traffics:
-            if protocol in traffic.protocol.concrete(self.family):
-                yield traffic
+Cell: TypeAlias = tuple[Span, Span, Tag]
+"""Ports, source ports, and how the packets of both change."""
 
 
 def shifts(
-    before: Passage,
-    after: Passage,
+    cells: Mapping[Protocol, Sequence[Cell]],
     family: AddressFamily,
-    *,
     asked: frozenset[Traffic] = frozenset(),
-    perhaps_opens: bool | None = None,
 ) -> tuple[Shift, ...]:
-    """Return every packet that opens or closes, as few blocks of packets.
+    """Join cells into few blocks, but tell packets that were asked for from the others.
 
-    `perhaps_opens` says what becomes of packets that are unknown in both worlds: whether a
-    group that nobody could read may let them in now (True) or no longer (False); without
-    it, they stay as they are.
+    The cells of a protocol overlap nowhere.
     """
-    wish = _Asked(asked, family)
-    sides = (before.egress, before.ingress, after.egress, after.ingress)
-    found: list[Shift] = []
-    for protocol in Protocol.ALL.concrete(family):
-
-        def tag(port: int, source_port: int, protocol: Protocol = protocol) -> Tag | None:
-            old = before.outcome(protocol, port, source_port)
-            new = after.outcome(protocol, port, source_port)
-            return _tag(old, new, perhaps_opens, asked=wish.holds(protocol, port, source_port))
-
-        found.extend(_blocks(protocol, sides, wish, tag))
+    found = [
+        shift
+        for protocol, of_protocol in cells.items()
+        for shift in _blocks(protocol, _split(protocol, of_protocol, asked, family))
+    ]
     return _whole(found, family)
 
 
-def _tag(old: Outcome, new: Outcome, perhaps_opens: bool | None, *, asked: bool) -> Tag | None:
-    if old is not new:
-        opens = OPENNESS[new] > OPENNESS[old]
-        return Tag(opens, certain=Outcome.UNKNOWN not in {old, new}, asked=asked)
-    if new is Outcome.UNKNOWN and perhaps_opens is not None:
-        return Tag(perhaps_opens, certain=False, asked=asked)
-    return None
+def _split(
+    protocol: Protocol, cells: Sequence[Cell], asked: frozenset[Traffic], family: AddressFamily
+) -> Sequence[Cell]:
+    wanted = [
+        (span(traffic.ports), span(traffic.source_ports))
+        for traffic in asked
+        if protocol in traffic.protocol.concrete(family)
+    ]
+    if not wanted:
+        return cells
+    port_cuts = [edge for (first, last), _ in wanted for edge in (first, last + 1)]
+    source_cuts = [edge for _, (first, last) in wanted for edge in (first, last + 1)]
+    return [
+        (ports, sources, Tag(tag.opens, tag.certain, _is_within(ports, sources, wanted)))
+        for whole, whole_sources, tag in cells
+        for ports in stretches(port_cuts, whole)
+        for sources in stretches(source_cuts, whole_sources)
+    ]
 
 
-def _blocks(protocol: Protocol, sides: Sequence[Side], wish: _Asked, tag: TagOf) -> Iterator[Shift]:
-    """Judge each cell once, then join the cells of one tag: ports first, source ports last."""
-    columns, rows = along((*sides, wish), protocol, EVERY_PORT, EVERY_PORT)
-    tags = {(column, row): tag(column[0], row[0]) for column, row in product(columns, rows)}
-    for one in dict.fromkeys(each for each in tags.values() if each is not None):
-        by_column = [
-            (column, _joined([row for row in rows if tags[column, row] == one]))
-            for column in columns
-        ]
-        for sources, run in groupby(by_column, key=lambda pair: pair[1]):
-            spans = [column for column, _ in run]
-            for source in sources:
-                yield Shift(_traffic(protocol, (spans[0][0], spans[-1][1]), source), one)
+def _is_within(ports: Span, sources: Span, wanted: Sequence[tuple[Span, Span]]) -> bool:
+    return any(
+        first <= ports[0] <= last and source_first <= sources[0] <= source_last
+        for (first, last), (source_first, source_last) in wanted
+    )
+
+
+def _blocks(protocol: Protocol, cells: Sequence[Cell]) -> Iterator[Shift]:
+    """Join the cells of one tag: ports first, source ports last."""
+    by_tag: dict[Tag, dict[Span, list[Span]]] = {}
+    for ports, sources, tag in cells:
+        by_tag.setdefault(tag, {}).setdefault(ports, []).append(sources)
+    for tag, columns in by_tag.items():
+        runs = [(ports, _joined(sorted(sources))) for ports, sources in sorted(columns.items())]
+        for sources, alike in groupby(runs, key=lambda run: run[1]):
+            for ports in _joined([ports for ports, _ in alike]):
+                for source in sources:
+                    yield Shift(_traffic(protocol, ports, source), tag)
 
 
 def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
@@ -160,11 +116,3 @@ def _whole(found: Sequence[Shift], family: AddressFamily) -> tuple[Shift, ...]:
     if len(tags) == 1 and {shift.traffic for shift in found} == entire:
         return (Shift(EVERYTHING, tags.pop()),)
     return tuple(found)
-
-
-def _edges(within: Span) -> tuple[int, int]:
-    return (within[0], within[1] + 1)
-
-
-def _within(port: int, within: Span) -> bool:
-    return within[0] <= port <= within[1]

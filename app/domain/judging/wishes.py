@@ -38,10 +38,28 @@ class Wishes:
             if flow.family is family:
                 exact = (_exact(flow.source), _exact(flow.target))
                 self._traffics.setdefault(exact, set()).add(flow.traffic)
-        ends = [end for flow in asked for end in (flow.source, flow.target)]
-        self.blocks = tuple(sorted({end.block for end in ends if isinstance(end, AddressEnd)}))
+        self._ends = [end for flow in asked for end in (flow.source, flow.target)]
+        blocks = {end.block for end in self._ends if isinstance(end, AddressEnd)}
+        self.blocks = tuple(sorted(blocks))
         self._sources = _profiles((s, (t, frozenset(x))) for (s, t), x in self._traffics.items())
         self._targets = _profiles((t, (s, frozenset(x))) for (s, t), x in self._traffics.items())
+
+    @property
+    def is_any(self) -> bool:
+        """Whether anything was asked for on this plane."""
+        return bool(self._traffics)
+
+    @property
+    def instance_ids(self) -> frozenset[str]:
+        """Instances that a request means."""
+        return frozenset(
+            end.instance.instance_id for end in self._ends if isinstance(end, InterfaceEnd)
+        )
+
+    @property
+    def group_ids(self) -> frozenset[str]:
+        """Groups that a request means, which could not be read."""
+        return frozenset(end.ref.group_id for end in self._ends if isinstance(end, GroupEnd))
 
     def names(self, end: End, blocks: Iterable[Block] = ()) -> tuple[Name, ...]:
         """Return the names by which a request could mean `end`, which lies in `blocks`."""

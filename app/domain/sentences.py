@@ -17,8 +17,9 @@ NAMES_SHOWN = 3
 """Rules that a sentence names on each side; the verdict holds all of them."""
 
 
-def sentence(flow: Flow, verdict: Verdict) -> str:
-    """Say in one sentence what `verdict` says of `flow`, and why."""
+def sentence(verdict: Verdict) -> str:
+    """Say in one sentence what a verdict says, and why."""
+    flow = verdict.flow
     source, target = name(flow.source), name(flow.target)
     what = f"{traffic_name(flow.traffic)} from {source} to {target} on the {flow.plane} side"
     said = {

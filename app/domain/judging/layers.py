@@ -1,0 +1,396 @@
+"""A world on one plane and in one family: every interface's address is a bit."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+from app.domain.addresses import AddressFamily, Block
+from app.domain.groups import Instance
+from app.domain.judging.atoms import AddressLine, outermost
+from app.domain.judging.benches import Bench, Benches, Line
+from app.domain.judging.routes import share_network
+from app.domain.judging.rows import Row, Told, row
+from app.domain.judging.spans import bits
+from app.domain.rules import Direction, GroupPeer, NicType, Peer, Policy, PrefixListPeer, Protocol
+from app.domain.world import InterfaceEnd, World
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Ends that the same rules judge, and that have a route to the same others.
+
+    `bits` are their positions among the ends of the layer, `example` is one of them.
+    """
+
+    example: InterfaceEnd
+    bits: int
+
+
+class Matches(NamedTuple):
+    """Ends that a peer stands for, surely or perhaps, as bits."""
+
+    surely: int
+    perhaps: int = 0
+
+
+NO_MATCHES = Matches(0)
+
+
+class Layer:
+    """Ends of one plane and family in order of their addresses, with all that judges them."""
+
+    def __init__(
+        self, world: World, plane: NicType, family: AddressFamily, benches: Benches
+    ) -> None:
+        self.world, self.plane, self.family = world, plane, family
+        self.benches = benches
+        self.ends = tuple(sorted(world.ends(plane, family), key=_order))
+        self.firsts = [end.block.first for end in self.ends]
+        self.everyone = (1 << len(self.ends)) - 1
+        self.members = _members(self.ends)
+        self._blocks: dict[Block, int] = {}
+        self._rows: dict[Hashable, Row] = {}
+        self._near: dict[Hashable, int] = {}
+
+    # --- ends ---------------------------------------------------------------------
+
+    def ends_of(self, chosen: int) -> Iterator[InterfaceEnd]:
+        """Return the ends at these positions, by address."""
+        return (self.ends[position] for position in positions_of(chosen))
+
+    def listed(self, peer: Peer) -> tuple[Block, ...]:
+        """Return the blocks of a peer that is a block or a prefix list that was read."""
+        match peer:
+            case Block():
+                return (peer,)
+            case PrefixListPeer(prefix_list_id):
+                return self.world.prefix_lists.get(prefix_list_id, ())
+            case GroupPeer():
+                return ()
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Ends of each instance, as bits, by its id."""
+        found: dict[str, int] = {}
+        for position, end in enumerate(self.ends):
+            key = end.instance.instance_id
+            found[key] = found.get(key, 0) | 1 << position
+        return found
+
+    @cached_property
+    def is_single(self) -> bool:
+        """Whether no instance has two ends here."""
+        return len(self.positions) == len(self.ends)
+
+    def inside(self, block: Block) -> int:
+        """Return the ends in a block: neighbours, for ends are sorted by address."""
+        if block not in self._blocks:
+            low = bisect_left(self.firsts, block.first)
+            high = bisect_right(self.firsts, block.last)
+            self._blocks[block] = (1 << high) - (1 << low)
+        return self._blocks[block]
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """All ends, each in one kind."""
+        return self.kinds_of(self.everyone)
+
+    def kinds_among(self, chosen: int) -> Iterator[Kind]:
+        """Return the kinds of which some ends are chosen, whole."""
+        if chosen.bit_count() < _FEW:
+            numbers = {self._kind_at[position]: None for position in positions_of(chosen)}
+            return (self.kinds[number] for number in numbers)
+        return (kind for kind in self.kinds if kind.bits & chosen)
+
+    @cached_property
+    def _kind_at(self) -> Sequence[int]:
+        """The number of each end's kind."""
+        found = [0] * len(self.ends)
+        for number, kind in enumerate(self.kinds):
+            for position in positions_of(kind.bits):
+                found[position] = number
+        return found
+
+    def kinds_of(self, chosen: int) -> tuple[Kind, ...]:
+        """Sort some ends by what judges them and where they have a route to."""
+        alike: dict[Hashable, list[int]] = {}
+        for position in positions_of(chosen):
+            end = self.ends[position]
+            key = (end.eni.group_ids, network(end.instance))
+            alike.setdefault(key, []).append(position)
+        return tuple(kind for found in alike.values() for kind in self._by_own(found))
+
+    def _by_own(self, positions: Sequence[int]) -> Iterator[Kind]:
+        """Tell apart those to which different rules apply, for some name their own addresses."""
+        example = self.ends[positions[0]]
+        owns = {own for way in Direction for own in self.bench(example, way).owns}
+        if not owns or len(positions) == 1:
+            yield Kind(example, _as_bits(positions))
+            return
+        marks = [((own,), 1 << number) for number, own in enumerate(owns)]
+        line = AddressLine(self.family, marks)
+        told: dict[int, list[int]] = {}
+        for position in positions:
+            told.setdefault(line.at(self.firsts[position]), []).append(position)
+        for found in told.values():
+            yield Kind(self.ends[found[0]], _as_bits(found))
+
+    def near(self, end: InterfaceEnd) -> int:
+        """Return the ends between which and `end` there is a route."""
+        if self.plane is NicType.INTERNET:
+            return self.everyone
+        key = network(end.instance)
+        if key not in self._near:
+            self._near[key] = 0
+            for example, ends in self._networks.values():
+                if share_network(example, end.instance):
+                    self._near[key] |= ends
+        return self._near[key]
+
+    @cached_property
+    def _networks(self) -> dict[Hashable, tuple[Instance, int]]:
+        positions: dict[Hashable, list[int]] = {}
+        for position, end in enumerate(self.ends):
+            positions.setdefault(network(end.instance), []).append(position)
+        return {
+            key: (self.ends[found[0]].instance, _as_bits(found)) for key, found in positions.items()
+        }
+
+    def inner(self, end: InterfaceEnd) -> Matches:
+        """Return the ends that share a group whose members reach each other with `end`.
+
+        `perhaps` are those that share a group which could not be read.
+
+        Source: ECS API, ModifySecurityGroupPolicy.
+        """
+        if self.plane is not NicType.INTRANET:
+            return NO_MATCHES
+        surely = perhaps = 0
+        for group_id in end.eni.group_ids:
+            group = self.world.groups.get(group_id)
+            if group is None:
+                perhaps |= self.members[group_id]
+            elif group.connects_members:
+                surely |= self.members[group_id]
+        near = self.near(end)
+        return Matches(surely & near, perhaps & near)
+
+    # --- judging ------------------------------------------------------------------
+
+    def touched(
+        self, groups: frozenset[str], instances: frozenset[str], lists: frozenset[str]
+    ) -> int:
+        """Return the ends that changes of these groups, instances and lists can concern."""
+        holders = groups | {
+            group_id
+            for group_id, group in (self.world.groups.items() if lists else ())
+            for held in group.rules
+            if isinstance(held.rule.peer, PrefixListPeer) and held.rule.peer.prefix_list_id in lists
+        }
+        return union(self.members.get(each, 0) for each in holders) | union(
+            self.positions.get(each, 0) for each in instances
+        )
+
+    def bench(self, end: InterfaceEnd, direction: Direction) -> Bench:
+        return self.benches.of(end, direction, self.plane)
+
+    def matches(self, peer: Peer) -> Matches:
+        """Return the ends that a rule's peer stands for."""
+        match peer:
+            case Block() as block:
+                return Matches(self.inside(block))
+            case GroupPeer(group_id):
+                return Matches(self.members.get(group_id, 0))
+            case PrefixListPeer(prefix_list_id):
+                entries = self.world.prefix_lists.get(prefix_list_id)
+                if entries is None:
+                    return Matches(0, self.everyone)
+                found = 0
+                for block in outermost(entries):
+                    if block.family is self.family:
+                        found |= self.inside(block)
+                return Matches(found)
+
+    def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
+        """Return what the rules of a kind say to every end that it has a route to."""
+        end = kind.example
+        bench = self.bench(end, direction)
+        key = (bench, network(end.instance), end.block.first if bench.owns else 0, protocol)
+        made = self._rows.get(key)
+        if made is None:
+            made = self._rows[key] = row_of(
+                bench, end, protocol, self.near(end), lambda line: self.matches(line.peer)
+            )
+        return made
+
+    def naming(self, group_id: str, direction: Direction) -> int:
+        """Return the ends that a rule of this direction judges by naming `group_id`."""
+        return self._naming.get((group_id, direction), 0)
+
+    @cached_property
+    def _naming(self) -> Mapping[tuple[str, Direction], int]:
+        found: dict[tuple[str, Direction], int] = {}
+        for group_id, group in self.world.groups.items():
+            members = self.members.get(group_id, 0)
+            for held in group.rules if members else ():
+                if isinstance(held.rule.peer, GroupPeer):
+                    key = (held.rule.peer.group_id, held.rule.direction)
+                    found[key] = found.get(key, 0) | members
+        return found
+
+    # --- another world ----------------------------------------------------------------
+
+    def after(
+        self,
+        world: World,
+        *,
+        groups: frozenset[str],
+        instances: frozenset[str],
+        lists: frozenset[str],
+    ) -> "Layer":
+        """Return the layer of a world with the same ends, where only these differ.
+
+        What does not depend on them is shared, so that this takes little time.
+        """
+        return _Changed(self, world, groups, instances, lists)
+
+
+def row_of(
+    bench: Bench,
+    own: InterfaceEnd,
+    protocol: Protocol,
+    scope: int,
+    matches: "MatchesOf",
+) -> Row:
+    """Return what a bench says to the ends in `scope`, which `matches` finds for a line."""
+    address = own.block.first
+    told = []
+    for line in bench.covering(protocol):
+        if line.own_first <= address <= line.own_last:
+            surely, perhaps = matches(line)
+            if not line.certain:
+                surely, perhaps = 0, surely | perhaps
+            surely, perhaps = surely & scope, perhaps & scope
+            if surely or perhaps:
+                told.append(
+                    Told(
+                        line.rank,
+                        line.accept,
+                        line.first,
+                        line.last,
+                        line.source_first,
+                        line.source_last,
+                        surely,
+                        perhaps,
+                    )
+                )
+    return row(told, scope, default=bench.default is Policy.ACCEPT, unread=bench.unread)
+
+
+class Layers:
+    """All layers of a world, each made when it is first asked for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._benches = Benches(world)
+        self._made: dict[tuple[NicType, AddressFamily], Layer] = {}
+
+    def of(self, plane: NicType, family: AddressFamily) -> Layer:
+        key = (plane, family)
+        if key not in self._made:
+            self._made[key] = Layer(self.world, plane, family, self._benches)
+        return self._made[key]
+
+
+class _Changed(Layer):
+    """A layer that differs from another one in little, and asks that one for the rest."""
+
+    def __init__(
+        self,
+        base: Layer,
+        world: World,
+        groups: frozenset[str],
+        instances: frozenset[str],
+        lists: frozenset[str],
+    ) -> None:
+        self.world, self.plane, self.family = world, base.plane, base.family
+        self.benches = base.benches.after(world, groups, lists)
+        self._base, self._rows = base, {}
+        self.firsts, self.everyone = base.firsts, base.everyone
+        self._blocks, self._near = base._blocks, base._near
+        self.ends, self.members = base.ends, base.members
+        self._renamed: frozenset[str] = frozenset()
+        moved = union(base.positions.get(each, 0) for each in instances)
+        if moved:
+            self._move(moved)
+
+    def _move(self, moved: int) -> None:
+        ends, members = list(self.ends), dict(self.members)
+        renamed: set[str] = set()
+        for position in positions_of(moved):
+            old, bit = ends[position], 1 << position
+            new = ends[position] = _same_end(self.world, old)
+            for group_id in old.eni.group_ids - new.eni.group_ids:
+                members[group_id] &= ~bit
+            for group_id in new.eni.group_ids - old.eni.group_ids:
+                members[group_id] = members.get(group_id, 0) | bit
+            renamed |= old.eni.group_ids ^ new.eni.group_ids
+        self.ends, self.members = tuple(ends), members
+        self._renamed = frozenset(renamed)
+
+    def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
+        bench = self.bench(kind.example, direction)
+        if bench.named.isdisjoint(self._renamed) and self.benches.shares(bench):
+            return self._base.row(kind, direction, protocol)
+        return super().row(kind, direction, protocol)
+
+
+MatchesOf: TypeAlias = Callable[[Line], Matches]
+"""Finds the ends that the peer of a line stands for."""
+
+
+def network(instance: Instance) -> Hashable:
+    """Return all that routes depend on."""
+    return (instance.place, instance.vpc_id, instance.classic_link_vpc_id)
+
+
+def positions_of(mask: int) -> list[int]:
+    """Return the positions of the bits that are set, lowest first."""
+    if mask.bit_count() < _FEW:
+        return list(bits(mask))
+    return [position for position, digit in enumerate(reversed(f"{mask:b}")) if digit == "1"]
+
+
+_FEW = 256
+"""Up to so many bits are faster taken one by one."""
+
+
+def union(masks: Iterable[int]) -> int:
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
+
+
+def _as_bits(positions: Iterable[int]) -> int:
+    return union(1 << position for position in positions)
+
+
+def _members(ends: Sequence[InterfaceEnd]) -> Mapping[str, int]:
+    positions: dict[str, list[int]] = {}
+    for position, end in enumerate(ends):
+        for group_id in end.eni.group_ids:
+            positions.setdefault(group_id, []).append(position)
+    return {group_id: _as_bits(found) for group_id, found in positions.items()}
+
+
+def _order(end: InterfaceEnd) -> tuple[int, str, str]:
+    return (end.block.first, end.instance.instance_id, end.eni.eni_id)
+
+
+def _same_end(world: World, old: InterfaceEnd) -> InterfaceEnd:
+    instance = world.instances[old.instance.instance_id]
+    eni = next(each for each in instance.enis if each.eni_id == old.eni.eni_id)
+    return InterfaceEnd(instance, eni, old.block)

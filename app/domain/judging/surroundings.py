@@ -1,0 +1,143 @@
+"""Everybody whom the rules of some interfaces can tell apart, as bits."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.domain.addresses import AddressFamily, Block
+from app.domain.groups import GroupRef
+from app.domain.judging.atoms import Stretch, covering, outermost, without
+from app.domain.judging.benches import Line
+from app.domain.judging.layers import Layer, Matches, positions_of, union
+from app.domain.judging.matching import Match, peer_match
+from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer
+from app.domain.world import AddressEnd, End, GroupEnd
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Ends as bits of a layer, with bare addresses or unread groups beside them."""
+
+    layer: Layer
+    bits: int
+    rest: tuple[End, ...] = ()
+
+    def __len__(self) -> int:
+        return self.bits.bit_count() + len(self.rest)
+
+    def __iter__(self) -> Iterator[End]:
+        ends = self.layer.ends
+        for position in positions_of(self.bits):
+            yield ends[position]
+        yield from self.rest
+
+
+class Surroundings:
+    """The ends of a layer, all addresses between the cuts of some blocks, and some groups.
+
+    The bits of the ends come first, then one for each stretch of addresses that no block of
+    `blocks` tells apart, then those of `groups`, which nobody could read. Of groups in
+    `known` no bare address is a member.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        blocks: Iterable[Block],
+        groups: Sequence[GroupRef],
+        known: frozenset[str],
+    ) -> None:
+        family: AddressFamily = layer.family
+        self._family, self._plane, self._world = family, layer.plane, layer.world
+        starts = {0}
+        for block in blocks:
+            if block.family is family:
+                starts.update((block.first, block.last + 1))
+        self._starts = sorted(start for start in starts if start < 1 << family.bits)
+        self.groups, self._known = groups, known
+        self._addresses_at = len(layer.ends)
+        self._groups_at = self._addresses_at + len(self._starts)
+        self.addresses = ((1 << len(self._starts)) - 1) << self._addresses_at
+        self.unread = ((1 << len(groups)) - 1) << self._groups_at
+        self.everyone = layer.everyone | self.addresses | self.unread
+
+    def matches(self, layer: Layer, line: Line) -> Matches:
+        """Return everybody whom the peer of a line stands for."""
+        surely, perhaps = layer.matches(line.peer)
+        surely |= self._addresses_of(layer, line.peer)
+        perhaps |= self._addresses_perhaps(layer, line.peer)
+        for position, ref in enumerate(self.groups, self._groups_at):
+            match = peer_match(layer.world, line.peer, GroupEnd(ref, self._family), self._plane)
+            if match is Match.YES:
+                surely |= 1 << position
+            elif match is Match.MAYBE:
+                perhaps |= 1 << position
+        return Matches(surely, perhaps)
+
+    def _addresses_of(self, layer: Layer, peer: Peer) -> int:
+        match peer:
+            case Block():
+                return self.inside(peer)
+            case PrefixListPeer(prefix_list_id):
+                entries = outermost(layer.world.prefix_lists.get(prefix_list_id, ()))
+                return union(self.inside(each) for each in entries if each.family is self._family)
+            case _:
+                return 0
+
+    def _addresses_perhaps(self, layer: Layer, peer: Peer) -> int:
+        match peer:
+            case GroupPeer(group_id):
+                private = self._plane is NicType.INTRANET
+                return self.addresses if private and group_id not in self._known else 0
+            case PrefixListPeer(prefix_list_id):
+                return 0 if prefix_list_id in layer.world.prefix_lists else self.addresses
+            case _:
+                return 0
+
+    def inside(self, block: Block) -> int:
+        """Return the stretches of addresses in a block at whose ends there are cuts."""
+        low = bisect_left(self._starts, block.first)
+        high = bisect_left(self._starts, block.last + 1)
+        return ((1 << high) - (1 << low)) << self._addresses_at
+
+    def group_bits(self, refs: frozenset[GroupRef]) -> int:
+        return union(
+            1 << position
+            for position, ref in enumerate(self.groups, self._groups_at)
+            if ref in refs
+        )
+
+    def example(self, chosen: int) -> AddressEnd | GroupEnd:
+        """Return one of those chosen that are not ends of the layer."""
+        position = (chosen & -chosen).bit_length() - 1
+        if position >= self._groups_at:
+            return GroupEnd(self.groups[position - self._groups_at], self._family)
+        first = self._starts[position - self._addresses_at]
+        return AddressEnd(Block(self._family, first, self._family.bits))
+
+    def rest(self, chosen: int, taken: list[int]) -> tuple[End, ...]:
+        """Return the chosen addresses, in few blocks and without those `taken`, and groups."""
+        stretches = list(self._stretches(chosen & self.addresses))
+        blocks = (
+            AddressEnd(block)
+            for stretch in stretches
+            for part in without(stretch, taken)
+            for block in covering(self._family, part)
+        )
+        chosen_groups = positions_of((chosen & self.unread) >> self._groups_at)
+        refs = (GroupEnd(self.groups[position], self._family) for position in chosen_groups)
+        return (*blocks, *refs)
+
+    def _stretches(self, chosen: int) -> Iterator[Stretch]:
+        ends = [*self._starts[1:], 1 << self._family.bits]
+        run: Stretch | None = None
+        for position in positions_of(chosen >> self._addresses_at):
+            first, last = self._starts[position], ends[position] - 1
+            if run is not None and run[1] + 1 == first:
+                run = (run[0], last)
+                continue
+            if run is not None:
+                yield run
+            run = (first, last)
+        if run is not None:
+            yield run
