@@ -4,7 +4,7 @@ from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Ver
 from app.domain.groups import GroupRef
 from app.domain.judging.benches import Benches
 from app.domain.judging.matching import Match
-from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, side
+from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, Packets, side
 from app.domain.judging.routes import has_route
 from app.domain.judging.spans import span
 from app.domain.rules import Direction, NicType
@@ -58,14 +58,9 @@ class Evaluator:
             case GroupEnd():
                 return UNREADABLE
         traffic = flow.traffic
-        return side(
-            self._benches.of(own, direction, flow.plane),
-            own,
-            other,
-            traffic.protocol.concrete(flow.family),
-            span(traffic.ports),
-            span(traffic.source_ports),
-        )
+        protocols = traffic.protocol.concrete(flow.family)
+        packets = Packets(protocols, span(traffic.ports), span(traffic.source_ports))
+        return side(self._benches.of(own, direction, flow.plane), own, other, packets)
 
 
 _NO_ROUTE = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)

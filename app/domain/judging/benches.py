@@ -13,7 +13,7 @@ from app.domain.flows import DecidingRule
 from app.domain.groups import Eni, Group
 from app.domain.judging.atoms import outermost
 from app.domain.judging.matching import Match, is_readable, peer_match, speaks_of
-from app.domain.judging.spans import span
+from app.domain.judging.spans import EVERY_PORT, span
 from app.domain.rules import Direction, GroupPeer, NicType, Peer, Policy, PrefixListPeer, Protocol
 from app.domain.world import End, InterfaceEnd, World
 
@@ -62,7 +62,7 @@ class Bench:
         plane: NicType,
         family: AddressFamily,
         *,
-        classic: bool,
+        parts: Iterable[Sequence[Line]],
     ) -> None:
         groups = groups_read(world, eni)
         self.group_ids = eni.group_ids
@@ -71,28 +71,7 @@ class Bench:
         self.family = family
         self._plane = plane
         self._world = world
-        found = (
-            (group, held)
-            for group in groups
-            for held in group.rules
-            if held.rule.direction is direction
-            and (held.rule.nic_type is plane or not classic)
-            and speaks_of(held.rule, family)
-            and not (isinstance(held.rule.peer, GroupPeer) and plane is not NicType.INTRANET)
-        )
-        lines = [self._line(DecidingRule(group.ref, held)) for group, held in found]
-        self.lines = tuple(sorted(lines, key=_order))
-
-    def _line(self, deciding: DecidingRule) -> Line:
-        rule = deciding.held.rule
-        ports = span(rule.ports) if rule.protocol.has_ports else span(None)
-        sources = span(rule.source_ports) if rule.protocol.has_ports else span(None)
-        own = (0, (1 << self.family.bits) - 1)
-        if rule.own is not None:
-            own = (rule.own.first, rule.own.last)
-        accept = rule.policy is Policy.ACCEPT
-        certain = is_readable(rule)
-        return Line(rule.rank, accept, certain, *ports, *sources, *own, rule.peer, deciding)
+        self.lines = tuple(sorted((line for part in parts for line in part), key=_order))
 
     @cached_property
     def owns(self) -> tuple[Block, ...]:
@@ -209,6 +188,7 @@ class Benches:
     def __init__(self, world: World) -> None:
         self._world = world
         self._made: dict[Hashable, Bench] = {}
+        self._lines: dict[Hashable, Sequence[Line]] = {}
         self._base: Benches | None = None
         self._touched_groups: frozenset[str] = frozenset()
         self._touched_lists: frozenset[str] = frozenset()
@@ -223,9 +203,37 @@ class Benches:
         key = (eni.group_ids, classic, direction, plane, family)
         made = self._made.get(key)
         if made is None:
-            made = Bench(self._world, eni, direction, plane, family, classic=classic)
+            parts = [
+                self._lines_of(group, direction, plane, family, classic=classic)
+                for group in groups_read(self._world, eni)
+            ]
+            made = Bench(self._world, eni, direction, plane, family, parts=parts)
             self._made[key] = made
         return made
+
+    def _lines_of(
+        self,
+        group: Group,
+        direction: Direction,
+        plane: NicType,
+        family: AddressFamily,
+        *,
+        classic: bool,
+    ) -> Sequence[Line]:
+        """Return the lines of one group, in any order; benches of many interfaces share them."""
+        if self._base is not None and group.group_id not in self._touched_groups:
+            return self._base._lines_of(group, direction, plane, family, classic=classic)  # noqa: SLF001 - of its own kind
+        key = (group.group_id, classic, direction, plane, family)
+        if key not in self._lines:
+            self._lines[key] = [
+                _line(DecidingRule(group.ref, held), family)
+                for held in group.rules
+                if held.rule.direction is direction
+                and (held.rule.nic_type is plane or not classic)
+                and speaks_of(held.rule, family)
+                and not (isinstance(held.rule.peer, GroupPeer) and plane is not NicType.INTRANET)
+            ]
+        return self._lines[key]
 
     def after(
         self, world: World, groups: frozenset[str], lists: frozenset[str] = frozenset()
@@ -243,6 +251,18 @@ class Benches:
             and bench.group_ids.isdisjoint(self._touched_groups)
             and bench.lists.isdisjoint(self._touched_lists)
         )
+
+
+def _line(deciding: DecidingRule, family: AddressFamily) -> Line:
+    rule = deciding.held.rule
+    ports = span(rule.ports) if rule.protocol.has_ports else EVERY_PORT
+    sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT
+    own = (0, (1 << family.bits) - 1)
+    if rule.own is not None:
+        own = (rule.own.first, rule.own.last)
+    accept = rule.policy is Policy.ACCEPT
+    certain = is_readable(rule)
+    return Line(rule.rank, accept, certain, *ports, *sources, *own, rule.peer, deciding)
 
 
 def groups_read(world: World, eni: Eni) -> list[Group]:

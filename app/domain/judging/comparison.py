@@ -102,14 +102,15 @@ class Comparison:
     def __init__(self, before: Layer, after: Layer, *, touched: int, asked: Sequence[Flow]) -> None:
         self._before, self._after, self._touched = before, after, touched
         self._moved = 0
+        self._changed: dict[tuple[int, Direction], list[Line]] = {}
         self._wishes = Wishes(asked, after.plane, after.family)
-        self._protocols = Protocol.ALL.concrete(after.family)
         self._shifts: dict[Hashable, tuple[Shift, ...]] = {}
 
     def patches(self) -> Iterator[Patch]:
         """Return everything that changes; no pair of ends is in two patches of one sort."""
         turns = [turn for turn in self._turns() if self._is_moved(turn)]
         self._moved = union(turn.bits for turn in turns)
+        self._protocols = self._protocols_of(turns)
         surroundings = self._surroundings(turns)
         for turn in turns:
             yield from self._role(turn, Direction.INGRESS, turns, surroundings)
@@ -124,11 +125,28 @@ class Comparison:
                 yield Turn(Kind(self._before.ends[position], new.bits), new)
 
     def _is_moved(self, turn: Turn) -> bool:
+        return self._stands_anew(turn) or any(self._changed_lines(turn, way) for way in Direction)
+
+    def _stands_anew(self, turn: Turn) -> bool:
+        """Say whether more than rules changed, so that every protocol may fare otherwise."""
         return bool(
-            any(self._is_changed(turn, way) for way in Direction)
+            any(self._falls_back(turn, way) for way in Direction)
             or self._renamed(turn)
             or self._before.inner(turn.before.example) != self._after.inner(turn.after.example)
         )
+
+    def _protocols_of(self, turns: Sequence[Turn]) -> Sequence[Protocol]:
+        """Return the protocols whose packets may fare otherwise."""
+        every = Protocol.ALL.concrete(self._after.family)
+        if any(self._stands_anew(turn) for turn in turns):
+            return every
+        spoken = {
+            line.deciding.held.rule.protocol
+            for turn in turns
+            for way in Direction
+            for line in self._changed_lines(turn, way)
+        }
+        return [each for each in every if each in spoken or Protocol.ALL in spoken]
 
     def _is_changed(self, turn: Turn, direction: Direction) -> bool:
         return self._falls_back(turn, direction) or bool(self._changed_lines(turn, direction))
@@ -141,16 +159,17 @@ class Comparison:
 
     def _changed_lines(self, turn: Turn, direction: Direction) -> list[Line]:
         """Return the lines that hold before or after, but not both times."""
-        old, new = (
-            {line.deciding.held.rule: line for line in bench.lines}
-            for bench in self._benches(turn, direction)
-        )
-        changed = [line for rule, line in old.items() if rule not in new]
-        changed += [line for rule, line in new.items() if rule not in old]
-        if self._before.world.prefix_lists is not self._after.world.prefix_lists:
-            changed += [line for rule, line in new.items() if rule in old and self._relisted(line)]
-        address = turn.after.example.block.first
-        return [line for line in changed if line.own_first <= address <= line.own_last]
+        key = (turn.bits, direction)
+        if key not in self._changed:
+            old, new = self._benches(turn, direction)
+            changed = _unlike(old.lines, new.lines)
+            if self._before.world.prefix_lists is not self._after.world.prefix_lists:
+                changed += [line for line in new.lines if self._relisted(line)]
+            address = turn.after.example.block.first
+            self._changed[key] = [
+                line for line in changed if line.own_first <= address <= line.own_last
+            ]
+        return self._changed[key]
 
     def _relisted(self, line: Line) -> bool:
         return self._before.matches(line.peer) != self._after.matches(line.peer) or (
@@ -169,13 +188,18 @@ class Comparison:
     # --- who may matter to them -----------------------------------------------------
 
     def _surroundings(self, turns: Sequence[Turn]) -> Surroundings:
-        blocks = set(self._wishes.blocks)
-        for turn in turns:
-            for way in Direction:
-                for layer, bench in zip(
-                    (self._before, self._after), self._benches(turn, way), strict=True
-                ):
-                    blocks.update(*(layer.listed(line.peer) for line in bench.lines))
+        blocks = list(self._wishes.blocks)
+        benches = {
+            bench: layer
+            for turn in turns
+            for way in Direction
+            for layer, bench in zip(
+                (self._before, self._after), self._benches(turn, way), strict=True
+            )
+        }
+        for bench, layer in benches.items():
+            for line in bench.lines:
+                blocks.extend(layer.listed(line.peer))
         worlds = (self._before.world, self._after.world)
         unread = {ref.group_id for world in worlds for ref in world.unread}
         known = worlds[0].complete | worlds[1].complete | unread
@@ -262,6 +286,7 @@ class Comparison:
             around,
             before=self._before,
             after=self._after,
+            protocols=self._protocols,
             anew=around.group_bits(self._named_anew(turn)),
             no_more=around.group_bits(self._named_no_more(turn)),
         )
@@ -378,9 +403,11 @@ class _Judges:
         *,
         before: Layer,
         after: Layer,
+        protocols: Sequence[Protocol],
         anew: int,
         no_more: int,
     ) -> None:
+        self._protocols = protocols
         self.direction = direction
         self._turn, self._scope, self._around = turn, scope, around
         self._layers = (before, after)
@@ -415,16 +442,12 @@ class _Judges:
         """Split the turn's ends so that everybody in scope treats all of a part alike."""
         masks: dict[int, None] = {}
         for _, old, new in self._others:
-            for protocol in self._concrete:
+            for protocol in self._protocols:
                 for row in self._rows(old, new, protocol):
                     masks.update(dict.fromkeys(mask & self._turn.bits for mask in row.masks()))
         masks.pop(0, None)
         masks.pop(self._turn.bits, None)
         return split(self._turn.bits, masks)
-
-    @cached_property
-    def _concrete(self) -> Sequence[Protocol]:
-        return Protocol.ALL.concrete(self._layers[0].family)
 
     def _own_rows(self, protocol: Protocol) -> tuple[Row, Row]:
         if protocol not in self._own:
@@ -529,6 +552,19 @@ class _Judges:
         reached = (inner.surely & self._scope) | (own[0] & passing)
         may = (own[0] | own[1]) & (passing | unknown)
         return reached, reached | may | (inner.perhaps & self._scope)
+
+
+def _unlike(old: Sequence[Line], new: Sequence[Line]) -> list[Line]:
+    """Return the lines of one side whose rule the other side has not.
+
+    Rules that both worlds hold as one object are told apart by that, which is fast.
+    """
+    both = {id(line.deciding.held) for line in old} & {id(line.deciding.held) for line in new}
+    gone = {line.deciding.held.rule: line for line in old if id(line.deciding.held) not in both}
+    come = {line.deciding.held.rule: line for line in new if id(line.deciding.held) not in both}
+    return [gone[rule] for rule in gone if rule not in come] + [
+        come[rule] for rule in come if rule not in gone
+    ]
 
 
 def split(whole: int, masks: Iterable[int]) -> list[int]:

@@ -50,8 +50,8 @@ class Layer:
         self.firsts = [end.block.first for end in self.ends]
         self.everyone = (1 << len(self.ends)) - 1
         self.members = _members(self.ends)
-        self._blocks: dict[Block, int] = {}
         self._rows: dict[Hashable, Row] = {}
+        self._lists: dict[str, Matches] = {}
         self._near: dict[Hashable, int] = {}
 
     # --- ends ---------------------------------------------------------------------
@@ -86,11 +86,9 @@ class Layer:
 
     def inside(self, block: Block) -> int:
         """Return the ends in a block: neighbours, for ends are sorted by address."""
-        if block not in self._blocks:
-            low = bisect_left(self.firsts, block.first)
-            high = bisect_right(self.firsts, block.last)
-            self._blocks[block] = (1 << high) - (1 << low)
-        return self._blocks[block]
+        low = bisect_left(self.firsts, block.first)
+        high = bisect_right(self.firsts, block.last, low)
+        return (1 << high) - (1 << low) if high > low else 0
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
@@ -204,14 +202,16 @@ class Layer:
             case GroupPeer(group_id):
                 return Matches(self.members.get(group_id, 0))
             case PrefixListPeer(prefix_list_id):
-                entries = self.world.prefix_lists.get(prefix_list_id)
-                if entries is None:
-                    return Matches(0, self.everyone)
-                found = 0
-                for block in outermost(entries):
-                    if block.family is self.family:
-                        found |= self.inside(block)
-                return Matches(found)
+                if prefix_list_id not in self._lists:
+                    self._lists[prefix_list_id] = self._listed(prefix_list_id)
+                return self._lists[prefix_list_id]
+
+    def _listed(self, prefix_list_id: str) -> Matches:
+        entries = self.world.prefix_lists.get(prefix_list_id)
+        if entries is None:
+            return Matches(0, self.everyone)
+        blocks = (block for block in outermost(entries) if block.family is self.family)
+        return Matches(union(self.inside(block) for block in blocks))
 
     def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
         """Return what the rules of a kind say to every end that it has a route to."""
@@ -317,9 +317,9 @@ class _Changed(Layer):
     ) -> None:
         self.world, self.plane, self.family = world, base.plane, base.family
         self.benches = base.benches.after(world, groups, lists)
-        self._base, self._rows = base, {}
+        self.positions, self.is_single = base.positions, base.is_single
+        self._base, self._rows, self._lists = base, {}, {}
         self.firsts, self.everyone = base.firsts, base.everyone
-        self._blocks, self._near = base._blocks, base._near
         self.ends, self.members = base.ends, base.members
         self._renamed: frozenset[str] = frozenset()
         moved = union(base.positions.get(each, 0) for each in instances)
@@ -339,6 +339,9 @@ class _Changed(Layer):
             renamed |= old.eni.group_ids ^ new.eni.group_ids
         self.ends, self.members = tuple(ends), members
         self._renamed = frozenset(renamed)
+
+    def near(self, end: InterfaceEnd) -> int:
+        return self._base.near(end)
 
     def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
         bench = self.bench(kind.example, direction)

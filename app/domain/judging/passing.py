@@ -9,7 +9,7 @@ Source: ECS API, AuthorizeSecurityGroup (smallest priority, then drop before acc
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from app.domain.flows import Cause, DecidingRule, SideOutcome, SideVerdict
 from app.domain.judging.benches import Bench, Line
@@ -30,22 +30,25 @@ NOT_JUDGED = SideVerdict(SideOutcome.ALLOWED, Cause.NOT_JUDGED)
 UNREADABLE = SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE)
 
 
-def side(
-    bench: Bench,
-    own: InterfaceEnd,
-    other: End,
-    protocols: Iterable[Protocol],
-    ports: Span,
-    source_ports: Span,
-) -> SideVerdict:
+class Packets(NamedTuple):
+    """A block of packets of some protocols."""
+
+    protocols: Iterable[Protocol]
+    ports: Span
+    source_ports: Span
+
+
+def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideVerdict:
     """Judge a block of packets: one that is blocked outweighs the rest, then one unknown.
 
     `rules` of the verdict are all that decide over any packet of that outcome.
     """
     rulings = [
         ruling
-        for protocol in protocols
-        for ruling in _rulings(bench, protocol, own, other, ports, source_ports)
+        for protocol in packets.protocols
+        for ruling in _rulings(
+            bench, bench.matching(protocol, own.block, other), packets.ports, packets.source_ports
+        )
     ]
     if len(rulings) == 1:
         return SideVerdict(*rulings[0])
@@ -66,19 +69,10 @@ def _order(deciding: DecidingRule) -> tuple[tuple[int, bool], str, str]:
 
 
 def _rulings(
-    bench: Bench,
-    protocol: Protocol,
-    own: InterfaceEnd,
-    other: End,
-    ports: Span,
-    source_ports: Span,
+    bench: Bench, matching: Sequence[Found], ports: Span, source_ports: Span
 ) -> Iterator[Ruling]:
     """Judge every cell of ports and source ports in which all packets fare alike."""
-    found = [
-        each
-        for each in bench.matching(protocol, own.block, other)
-        if _meets(each[0], ports, source_ports)
-    ]
+    found = [each for each in matching if _meets(each[0], ports, source_ports)]
     columns = stretches(_starts((line.first, line.last) for line, _ in found), ports)
     rows = stretches(
         _starts((line.source_first, line.source_last) for line, _ in found), source_ports

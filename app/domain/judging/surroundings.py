@@ -52,9 +52,11 @@ class Surroundings:
         starts = {0}
         for block in blocks:
             if block.family is family:
-                starts.update((block.first, block.last + 1))
+                starts.add(block.first)
+                starts.add(block.last + 1)
         self._starts = sorted(start for start in starts if start < 1 << family.bits)
         self.groups, self._known = groups, known
+        self._matches: dict[tuple[int, int], Matches] = {}
         self._addresses_at = len(layer.ends)
         self._groups_at = self._addresses_at + len(self._starts)
         self.addresses = ((1 << len(self._starts)) - 1) << self._addresses_at
@@ -63,6 +65,12 @@ class Surroundings:
 
     def matches(self, layer: Layer, line: Line) -> Matches:
         """Return everybody whom the peer of a line stands for."""
+        key = (id(layer), id(line))
+        if key not in self._matches:
+            self._matches[key] = self._match(layer, line)
+        return self._matches[key]
+
+    def _match(self, layer: Layer, line: Line) -> Matches:
         surely, perhaps = layer.matches(line.peer)
         surely |= self._addresses_of(layer, line.peer)
         perhaps |= self._addresses_perhaps(layer, line.peer)

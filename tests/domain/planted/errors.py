@@ -209,7 +209,7 @@ ERRORS: dict[str, tuple[Way, ...]] = {
         (
             Edit(
                 BENCHES,
-                "sources = span(rule.source_ports) if rule.protocol.has_ports else span(None)",
+                "sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT",
                 "sources = span(None)",
             ),
         ),
@@ -223,11 +223,7 @@ ERRORS: dict[str, tuple[Way, ...]] = {
             ),
             WITH_GUARDS,
         ),
-        (
-            Edit(
-                BENCHES, "            own = (rule.own.first, rule.own.last)\n", "            pass\n"
-            ),
-        ),
+        (Edit(BENCHES, "        own = (rule.own.first, rule.own.last)\n", "        pass\n"),),
     ),
     "an enterprise group lets everything out": (
         (
