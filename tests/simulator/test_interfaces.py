@@ -82,6 +82,7 @@ def test_names_descriptions_and_tags_are_answered_and_looked_for(cloud: Cloud) -
     assert [plain[name] for name in fields] == ["", ""]
     assert found(cloud, action, NetworkInterfaceName="front") == ["eni-1"]
     assert found(cloud, action, NetworkInterfaceName="back") == []
+    assert found(cloud, action, ResourceGroupId="rg-1") == []
     assert found(cloud, action, Tag=[{"Key": "side", "Value": "front"}]) == ["eni-1"]
     assert found(cloud, action, Tag=[{"Key": "side", "Value": "back"}]) == []
 

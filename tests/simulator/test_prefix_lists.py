@@ -58,6 +58,7 @@ def test_lists_are_found_by_family_name_and_id_and_paged(cloud: Cloud) -> None:
         return [item["PrefixListName"] for item in answer["PrefixLists"]["PrefixList"]]
 
     assert sorted(listed(AddressFamily="IPv4")) == ["web0", "web1", "web2"]
+    assert listed(Tag=[{"Key": "k"}]) == listed(ResourceGroupId="rg-1") == []
     assert listed(PrefixListName="web1") == ["web1"]
     assert sorted(listed(PrefixListId=ids[:2])) == ["web0", "web1"]
     page = cloud("DescribePrefixLists", MaxResults=3)

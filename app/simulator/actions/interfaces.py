@@ -63,6 +63,7 @@ def _is_asked(parameters: Parameters, interface: Interface) -> bool:
         and is_managed in (None, interface.is_managed)
         and (not private or any(address in private for address in interface.private_ips))
         and (group_id is None or (not interface.is_primary and group_id in interface.group_ids))
+        and parameters.get("ResourceGroupId") is None
         and parameters.get("NetworkInterfaceName") in (None, interface.name)
     )
 

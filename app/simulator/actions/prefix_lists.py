@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from app.simulator.actions.paging import by_token
 from app.simulator.actions.request import Action, Body, Request
+from app.simulator.actions.tags import wanted_tags
 from app.simulator.errors import ApiError, invalid_parameter
 from app.simulator.state import addresses
 from app.simulator.state.resources import PrefixList
@@ -109,6 +110,7 @@ def describe_prefix_lists(request: Request) -> Body:
     if family not in (None, *_FAMILIES):
         raise _refusal("AddressFamily")
     wanted = set(parameters.repeated("PrefixListId"))
+    is_about_all = parameters.get("ResourceGroupId") is None and wanted_tags(parameters)({})
     found = [
         item
         for _, item in sorted(store.prefix_lists.items())
@@ -116,6 +118,7 @@ def describe_prefix_lists(request: Request) -> Body:
         and (not wanted or item.prefix_list_id in wanted)
         and family in (None, item.address_family)
         and name in (None, item.name)
+        and is_about_all  # prefix lists have no tags here, and are in no resource group
     ]
     page = by_token(found, parameters, default=10, smallest=1, largest=100)
     return {
