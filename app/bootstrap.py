@@ -31,6 +31,7 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
 from app.services.resuming import Resuming
+from app.services.suppositions import SuppositionsService
 from app.services.sweeping import SweepingService
 from app.services.verification import VerificationService
 from app.services.way_back import WayBack
@@ -186,6 +187,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         interventions=interventions,
         backups=backups,
         reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
+        suppositions=SuppositionsService(worlds=worlds, clock=clock),
         health=HealthService(
             store=store,
             clouds=clouds,

@@ -17,6 +17,7 @@ from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.suppositions import SuppositionsService
 
 
 async def house_of(request: Request) -> House:
@@ -63,6 +64,10 @@ async def _reachability(house: InHouse) -> ReachabilityService:
     return house.reachability
 
 
+async def _suppositions(house: InHouse) -> SuppositionsService:
+    return house.suppositions
+
+
 async def _health(house: InHouse) -> HealthService:
     return house.health
 
@@ -77,6 +82,7 @@ Operations = Annotated[OperationsService, Depends(_operations)]
 Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
+Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]
 Health = Annotated[HealthService, Depends(_health)]
 
 AskedPage = Annotated[Paging, Depends(asked_page)]

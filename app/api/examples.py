@@ -218,6 +218,64 @@ FINDINGS: Json = {
     "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
 }
 
+# --- what if ----------------------------------------------------------------------
+
+SUPPOSE: Any = {
+    "without a rule": {
+        "summary": "what closes without the rule that is open to everybody?",
+        "value": {
+            "changes": [
+                {
+                    "action": "remove_rule",
+                    "account_id": SHOP,
+                    "region_id": REGION,
+                    "group_id": "sg-wide-open",
+                    "rule_id": "sgr-wide-intranet",
+                }
+            ],
+            "most_items": 20,
+        },
+    },
+    "with a rule": {
+        "summary": "what opens if the database let the web tier in?",
+        "value": {
+            "changes": [
+                {
+                    "action": "add_rule",
+                    "account_id": DATA,
+                    "region_id": REGION,
+                    "group_id": "sg-db",
+                    "rule": {
+                        "direction": "ingress",
+                        "protocol": "tcp",
+                        "port_range": "3306/3306",
+                        "peer": {"group_id": "sg-web", "account_id": SHOP},
+                    },
+                }
+            ]
+        },
+    },
+    "with a member": {
+        "summary": "what opens if i-web01 joined the application's group?",
+        "value": {
+            "changes": [
+                {
+                    "action": "join",
+                    "account_id": SHOP,
+                    "region_id": REGION,
+                    "group_id": "sg-app",
+                    "instance_id": "i-web01",
+                }
+            ]
+        },
+    },
+}
+SUPPOSED: Json = {
+    "gained": {"pairs": 0, "items": [], "truncated": False},
+    "lost": {"pairs": 32, "items": [_ANYBODY_TO_WIDE], "truncated": True},
+    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+}
+
 # --- reachability -----------------------------------------------------------------
 
 _WEB_SIDE: Json = {"account_id": SHOP, "region_id": REGION, "instance_id": "i-web01"}

@@ -11,7 +11,24 @@ from app.domain.intents import MethodName
 MOST = 50
 """Most findings in one answer."""
 
-TAGS = frozenset({*MethodName, "connect", "disconnect", "by instance", "by address", "by group"})
+TAGS = frozenset(
+    {
+        *MethodName,
+        "connect",
+        "disconnect",
+        "by instance",
+        "by address",
+        "by group",
+        "add_rule",
+        "remove_rule",
+        "join",
+        "leave",
+        "inner_access",
+        "by block",
+        "by members",
+        "by list",
+    }
+)
 """Names of members of unions: pydantic puts them into the place of an error, but no body
 has them there."""
 

@@ -12,6 +12,7 @@ from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.suppositions import SuppositionsService
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +28,5 @@ class House:
     interventions: InterventionsService
     backups: BackupsService
     reachability: ReachabilityService
+    suppositions: SuppositionsService
     health: HealthService

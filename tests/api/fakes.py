@@ -284,6 +284,12 @@ class Backups(Fake):
         return Page((BACKUP,), None)
 
 
+class Suppositions(Fake):
+    def what_if(self, changes: list[Document], *, most: int) -> Document:
+        self.note("what_if", changes, most)
+        return examples.SUPPOSED | {"world": {"read_at": NOW, "fingerprint": "f"}}
+
+
 class Reachability(Fake):
     def explain(self, flows: list[Document], *, refresh: bool = False) -> Document:
         self.note("explain", flows, refresh)
@@ -316,6 +322,7 @@ class Fakes:
     interventions: Interventions = field(default_factory=Interventions)
     backups: Backups = field(default_factory=Backups)
     reachability: Reachability = field(default_factory=Reachability)
+    suppositions: Suppositions = field(default_factory=Suppositions)
     health: Health = field(default_factory=Health)
 
     @property

@@ -70,6 +70,8 @@ RegionId = Annotated[str, *_identifier("a region id", "[a-z]{2}-[a-z0-9-]{2,30}"
 InstanceId = Annotated[str, *_identifier("an instance id", "i-[0-9a-zA-Z-]{1,62}", "i-web01")]
 GroupId = Annotated[str, *_identifier("a security group id", "sg-[0-9a-zA-Z-]{1,61}", "sg-web")]
 VpcId = Annotated[str, *_identifier("a VPC id", "vpc-[0-9a-zA-Z-]{1,60}", "vpc-1")]
+RuleId = Annotated[str, *_identifier("a rule id", "[0-9a-zA-Z-]{1,70}", "sgr-web-https")]
+PrefixListId = Annotated[str, *_identifier("a prefix list id", "pl-[0-9a-zA-Z-]{1,61}", "pl-1")]
 OwnId = Annotated[
     str,
     *_identifier(

@@ -1,0 +1,73 @@
+"""Questions about what would open and close if something were changed."""
+
+from collections.abc import Sequence
+
+from app.domain.changes import Join, Leave
+from app.domain.documents import Document, read_rule
+from app.domain.fingerprint import fingerprint, world_document
+from app.domain.groups import Place
+from app.domain.plan_documents import exposure_document
+from app.domain.rules import Policy
+from app.domain.suppositions import (
+    AddRule,
+    RemoveRule,
+    SetInnerAccess,
+    Supposition,
+    what_if,
+)
+from app.ports.clock import Clock
+from app.services.scopes import Scope
+from app.services.worlds import Worlds
+
+
+class SuppositionsService:
+    """Reads the read scope of a change as a plan does, and compares; nothing is changed."""
+
+    def __init__(self, *, worlds: Worlds, clock: Clock) -> None:
+        self._worlds = worlds
+        self._clock = clock
+
+    def what_if(self, changes: Sequence[Document], *, most: int) -> Document:
+        """Return what would be gained and lost, at most `most` items of each.
+
+        Raises:
+            TargetNotFoundError: a group, an instance or a rule does not exist.
+            InvalidInputError: the cloud would never hold it.
+        """
+        suppositions = [_read(change) for change in changes]
+        read_at = self._clock.now()
+        world = self._worlds.read(_scope(suppositions))
+        found = what_if(world, suppositions, cap=most)
+        return {
+            "gained": exposure_document(found.gained),
+            "lost": exposure_document(found.lost),
+            "world": {"read_at": read_at, "fingerprint": fingerprint(world_document(world))},
+        }
+
+
+def _read(change: Document) -> Supposition:
+    place, group_id = Place(change["account_id"], change["region_id"]), change["group_id"]
+    match change["action"]:
+        case "add_rule":
+            peer = {"account_id": place.account_id, **change["rule"]["peer"]}
+            return AddRule(place, group_id, read_rule({**change["rule"], "peer": peer}))
+        case "remove_rule":
+            return RemoveRule(place, group_id, change["rule_id"])
+        case "join":
+            return Join(place, group_id, change["instance_id"])
+        case "leave":
+            return Leave(place, group_id, change["instance_id"])
+        case _:
+            return SetInnerAccess(place, group_id, Policy(change["inner_access"]))
+
+
+def _scope(suppositions: Sequence[Supposition]) -> Scope:
+    return Scope(
+        groups=frozenset((each.place, each.group_id) for each in suppositions),
+        instances=frozenset(
+            (each.place, each.instance_id)
+            for each in suppositions
+            if isinstance(each, Join | Leave)
+        ),
+        regions=frozenset(each.place.region_id for each in suppositions),
+    )
