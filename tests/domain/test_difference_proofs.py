@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
 import z3
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.domain.addresses import AddressFamily, Block
 from app.domain.difference import Difference, Item, difference
+from app.domain.judging.layers import Layers
 from app.domain.rules import NicType
 from app.domain.world import AddressEnd, End, InterfaceEnd, World
 from tests.support import solver
@@ -33,16 +34,14 @@ SIDES = tuple(product(NicType, AddressFamily))
 
 def told(before: World, after: World) -> Difference:
     groups, instances = touched(before, after)
-    lists = touched_lists(before, after)
-    more: dict[str, Any] = {"touched_lists": lists} if lists else {}
     return difference(
         before,
         after,
         touched_groups=groups,
         touched_instances=instances,
+        touched_lists=touched_lists(before, after),
         asked=[],
         cap=10**9,
-        **more,
     )
 
 
@@ -205,6 +204,43 @@ def brute_force_of_lists(seed: object) -> int:
 
 def test_the_difference_of_changed_prefix_lists_is_what_brute_force_finds() -> None:
     assert sum(brute_force_of_lists(f"lists {number}") for number in range(200)) > 100
+
+
+def compare_with_everything(seed: object, changes: int) -> int:
+    """Compare only what is touched, from what is known of the world before, and then all of it."""
+    chance = Seeded(seed)
+    before = an_estate(chance)
+    known = Layers(before)
+    changed = 0
+    for number in range(changes):
+        after = a_changed_list(chance, before) if number % 4 == 3 else a_change(chance, before)
+        groups, instances = touched(before, after)
+        lists = touched_lists(before, after)
+        quick = difference(
+            before,
+            after,
+            touched_groups=groups,
+            touched_instances=instances,
+            touched_lists=lists,
+            asked=[],
+            layers=known,
+        )
+        whole = difference(
+            before,
+            after,
+            touched_groups=frozenset(before.groups),
+            touched_instances=frozenset(before.instances),
+            touched_lists=frozenset(before.prefix_lists),
+            asked=[],
+        )
+        assert quick == whole, f"seed {seed}, change {number}"
+        changed += quick.gained.pairs + quick.lost.pairs > 0
+    return changed
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_the_difference_of_what_is_touched_is_that_of_everything(block: int) -> None:
+    assert sum(compare_with_everything(f"all {block}/{n}", 8) for n in range(64)) > 150
 
 
 # --- proof ------------------------------------------------------------------------

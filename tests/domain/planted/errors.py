@@ -1,23 +1,20 @@
 """Errors that somebody could make in the evaluator, each as a change of its source.
 
-An error may be written in several ways, for code that says the same thing in several: the first
-of which all texts are found is planted. Where none fits any more the test says so, and the way has
-to be written anew for the code as it is now.
+Where a text is not found any more the test says so, and the error has to be written anew for the
+code as it is now.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-EVALUATE = "app/domain/evaluate.py"
-MATCHING = "app/domain/judging/matching.py"
-GUARDS = "app/domain/judging/guards.py"
-SPANS = "app/domain/judging/spans.py"
-BENCHES = "app/domain/judging/benches.py"
-ROUTES = "app/domain/judging/routes.py"
-RULES = "app/domain/rules.py"
-GROUPS = "app/domain/groups.py"
-ADDRESSES = "app/domain/addresses.py"
 PERMISSIONS = "app/adapters/ecs/permissions.py"
+EVALUATE = "app/domain/evaluate.py"
+GROUPS = "app/domain/groups.py"
+BENCHES = "app/domain/judging/benches.py"
+MATCHING = "app/domain/judging/matching.py"
+ROUTES = "app/domain/judging/routes.py"
+SPANS = "app/domain/judging/spans.py"
+RULES = "app/domain/rules.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,281 +34,138 @@ class Edit:
         path.write_text(path.read_text().replace(self.old, self.new))
 
 
-Way = tuple[Edit, ...]
-
-
-def _holds(path: str, text: str) -> Edit:
-    """Change nothing: the way is for code that holds this text."""
-    return Edit(path, text, text)
-
-
-WITH_GUARDS = _holds(GUARDS, "class Guard:")
-
-DROPPED = (
-    " and Cause.RULE not in {{each.cause for each in ({egress}, {ingress})"
-    " if each.outcome is SideOutcome.BLOCKED}}"
-)
-
-ERRORS: dict[str, tuple[Way, ...]] = {
+ERRORS: dict[str, tuple[Edit, ...]] = {
     "an accept beats a drop of the same priority": (
-        (
-            Edit(
-                RULES,
-                "return (self.priority, self.policy is Policy.ACCEPT)",
-                "return (self.priority, self.policy is Policy.DROP)",
-            ),
+        Edit(
+            RULES,
+            "return (self.priority, self.policy is Policy.ACCEPT)",
+            "return (self.priority, self.policy is Policy.DROP)",
         ),
     ),
     "the greatest priority number wins": (
-        (
-            Edit(
-                RULES,
-                "return (self.priority, self.policy is Policy.ACCEPT)",
-                "return (-self.priority, self.policy is Policy.ACCEPT)",
-            ),
+        Edit(
+            RULES,
+            "return (self.priority, self.policy is Policy.ACCEPT)",
+            "return (-self.priority, self.policy is Policy.ACCEPT)",
         ),
     ),
     "inner access yields to drops": (
-        (
-            Edit(
-                EVALUATE,
-                "if inner is Match.YES:",
-                "if inner is Match.YES"
-                + DROPPED.format(
-                    egress="_side(world, flow, Direction.EGRESS)",
-                    ingress="_side(world, flow, Direction.INGRESS)",
-                )
-                + ":",
-            ),
-            WITH_GUARDS,
-        ),
-        (
-            Edit(
-                EVALUATE,
-                "if inner is Match.YES:",
-                "if inner is Match.YES"
-                + DROPPED.format(
-                    egress="self._side(flow, Direction.EGRESS)",
-                    ingress="self._side(flow, Direction.INGRESS)",
-                )
-                + ":",
-            ),
-            _holds(EVALUATE, "egress = self._side(flow, Direction.EGRESS)"),
+        Edit(
+            EVALUATE,
+            "if inner is Match.YES:",
+            "if inner is Match.YES and Cause.RULE not in {each.cause for each in "
+            "(self._side(flow, Direction.EGRESS), self._side(flow, Direction.INGRESS)) "
+            "if each.outcome is SideOutcome.BLOCKED}:",
         ),
     ),
     "inner access covers public traffic": (
-        (
-            Edit(
-                EVALUATE,
-                "if plane is not NicType.INTRANET or not shared:",
-                "if not shared:",
-            ),
-        ),
+        Edit(EVALUATE, "if plane is not NicType.INTRANET or not shared:", "if not shared:"),
     ),
     "egress is ignored": (
-        (
-            Edit(
-                EVALUATE,
-                "egress = _side(world, flow, Direction.EGRESS)",
-                "egress = SideVerdict(SideOutcome.ALLOWED, Cause.DEFAULT)",
-            ),
-        ),
-        (
-            Edit(
-                EVALUATE,
-                "egress = self._side(flow, Direction.EGRESS)",
-                "egress = SideVerdict(SideOutcome.ALLOWED, Cause.DEFAULT)",
-            ),
+        Edit(
+            EVALUATE,
+            "egress = self._side(flow, Direction.EGRESS)",
+            "egress = SideVerdict(SideOutcome.ALLOWED, Cause.DEFAULT)",
         ),
     ),
     "the NIC type is ignored": (
-        (
-            Edit(
-                MATCHING,
-                "return not instance.is_classic or rule.nic_type is plane",
-                "return True",
-            ),
-            WITH_GUARDS,
-        ),
-        (Edit(BENCHES, "and (held.rule.nic_type is plane or not classic)", ""),),
+        Edit(BENCHES, "and (held.rule.nic_type is plane or not classic)", ""),
     ),
     "a group beats a block in one rule": (
-        (
-            Edit(
-                PERMISSIONS,
-                "    if block is not None:\n        yield block\n",
-                '    if block is not None and not fields.get(f"{side}GroupId"):\n'
-                "        yield block\n",
-            ),
+        Edit(
+            PERMISSIONS,
+            "    if block is not None:\n        yield block\n",
+            '    if block is not None and not fields.get(f"{side}GroupId"):\n        yield block\n',
         ),
     ),
-    "the last port of a range is not in it": tuple(
-        (
-            Edit(
-                path,
-                "return (max(ports.first, 1), max(ports.last, 1))",
-                "return (max(ports.first, 1), max(ports.last - 1, ports.first, 1))",
-            ),
-        )
-        for path in (GUARDS, SPANS)
+    "the last port of a range is not in it": (
+        Edit(
+            SPANS,
+            "return (max(ports.first, 1), max(ports.last, 1))",
+            "return (max(ports.first, 1), max(ports.last - 1, ports.first, 1))",
+        ),
     ),
-    "the first port of a range is not in it": tuple(
-        (
-            Edit(
-                path,
-                "return (max(ports.first, 1), max(ports.last, 1))",
-                "return (min(max(ports.first, 1) + 1, max(ports.last, 1)), max(ports.last, 1))",
-            ),
-        )
-        for path in (GUARDS, SPANS)
+    "the first port of a range is not in it": (
+        Edit(
+            SPANS,
+            "return (max(ports.first, 1), max(ports.last, 1))",
+            "return (min(max(ports.first, 1) + 1, max(ports.last, 1)), max(ports.last, 1))",
+        ),
     ),
     "0.0.0.0/0 covers IPv6": (
-        (
-            Edit(
-                MATCHING,
-                "return not isinstance(rule.peer, Block) or rule.peer.family is family",
-                "return True",
-            ),
-            Edit(
-                MATCHING,
-                "    near = tuple(",
-                "    blocks = tuple(blocks)\n"
-                "    if any(block.prefix_length == 0 for block in blocks):\n"
-                "        return Match.YES\n"
-                "    near = tuple(",
-            ),
-            WITH_GUARDS,
+        Edit(
+            MATCHING,
+            "return not isinstance(rule.peer, Block) or rule.peer.family is family",
+            "return True",
         ),
-        (
-            Edit(
-                MATCHING,
-                "return not isinstance(rule.peer, Block) or rule.peer.family is family",
-                "return True",
-            ),
-            Edit(
-                BENCHES,
-                "            if block.family is not self._family:\n                continue\n",
-                "            if block.prefix_length == 0:\n"
-                "                self._wide.append((0, 1 << 128, found))\n"
-                "                continue\n"
-                "            if block.family is not self._family:\n                continue\n",
-            ),
+        Edit(
+            BENCHES,
+            "            if block.family is not self._family:\n                continue\n",
+            "            if block.prefix_length == 0:\n"
+            "                self._wide.append((0, 1 << 128, found))\n"
+            "                continue\n"
+            "            if block.family is not self._family:\n"
+            "                continue\n",
         ),
     ),
     "source ports are ignored": (
-        (
-            Edit(
-                GUARDS,
-                "mask &= self._ports.at(port) & self._source_ports.at(source_port)",
-                "mask &= self._ports.at(port)",
-            ),
-        ),
-        (
-            Edit(
-                BENCHES,
-                "sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT",
-                "sources = span(None)",
-            ),
+        Edit(
+            BENCHES,
+            "sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT",
+            "sources = span(None)",
         ),
     ),
     "the own side of a rule is ignored (DestCidrIp)": (
-        (
-            Edit(
-                MATCHING,
-                "return rule.own is None or end.block.within(rule.own)",
-                "return True",
-            ),
-            WITH_GUARDS,
-        ),
-        (Edit(BENCHES, "        own = (rule.own.first, rule.own.last)\n", "        pass\n"),),
+        Edit(BENCHES, "        own = (rule.own.first, rule.own.last)\n", "        pass\n"),
     ),
     "an enterprise group lets everything out": (
-        (
-            Edit(
-                GROUPS,
-                "accepts = direction is Direction.EGRESS and self.kind is GroupKind.BASIC",
-                "accepts = direction is Direction.EGRESS",
-            ),
+        Edit(
+            GROUPS,
+            "accepts = direction is Direction.EGRESS and self.kind is GroupKind.BASIC",
+            "accepts = direction is Direction.EGRESS",
         ),
     ),
     "unknown is taken for blocked": (
-        (
-            Edit(
-                EVALUATE,
-                "return Outcome.UNKNOWN if SideOutcome.UNKNOWN in",
-                "return Outcome.BLOCKED if SideOutcome.UNKNOWN in",
-            ),
-            Edit(
-                EVALUATE,
-                "causes = {egress.cause, ingress.cause}",
-                "causes = {egress.cause, ingress.cause, Cause.DEFAULT}",
-            ),
+        Edit(
+            EVALUATE,
+            "return Outcome.UNKNOWN if SideOutcome.UNKNOWN in",
+            "return Outcome.BLOCKED if SideOutcome.UNKNOWN in",
+        ),
+        Edit(
+            EVALUATE,
+            "causes = {egress.cause, ingress.cause}",
+            "causes = {egress.cause, ingress.cause, Cause.DEFAULT}",
         ),
     ),
     "a prefix list holds nothing": (
-        (
-            Edit(
-                MATCHING,
-                "return Match.MAYBE if entries is None else blocks_match(entries, end)",
-                "return Match.NO",
-            ),
-            WITH_GUARDS,
-        ),
-        (
-            Edit(
-                BENCHES,
-                "self._add(found, outermost(lists[prefix_list_id]))",
-                "pass",
-            ),
-        ),
+        Edit(BENCHES, "self._add(found, outermost(lists[prefix_list_id]))", "pass"),
     ),
     "a group stands for public addresses as well": (
-        (
-            Edit(
-                MATCHING,
-                "    if plane is not NicType.INTRANET:\n        return Match.NO\n",
-                "",
-            ),
-            WITH_GUARDS,
-        ),
-        (
-            Edit(
-                BENCHES,
-                "            and not (isinstance(held.rule.peer, GroupPeer)"
-                " and plane is not NicType.INTRANET)\n",
-                "",
-            ),
+        Edit(
+            BENCHES,
+            "            and not (isinstance(held.rule.peer, GroupPeer) and plane is "
+            "not NicType.INTRANET)\n",
+            "",
         ),
     ),
     "ClassicLink joins accounts": (
-        (
-            Edit(
-                ROUTES,
-                "classic.place == private.place and classic.classic_link_vpc_id",
-                "classic.classic_link_vpc_id",
-            ),
+        Edit(
+            ROUTES,
+            "classic.place == private.place and classic.classic_link_vpc_id",
+            "classic.classic_link_vpc_id",
         ),
     ),
     "regions are one network": (
-        (Edit(ROUTES, "if one.place.region_id != other.place.region_id:", "if False:"),),
+        Edit(ROUTES, "if one.place.region_id != other.place.region_id:", "if False:"),
     ),
     "an unread port list is taken for every port": (
-        (
-            Edit(
-                MATCHING,
-                "return rule.ports is not None and rule.protocol is not Protocol.OTHER",
-                "return rule.protocol is not Protocol.OTHER",
-            ),
+        Edit(
+            MATCHING,
+            "return rule.ports is not None and rule.protocol is not Protocol.OTHER",
+            "return rule.protocol is not Protocol.OTHER",
         ),
     ),
     "a group that was not read is taken for empty": (
-        (Edit(EVALUATE, "unread=len(groups) < len(own.eni.group_ids)", "unread=False"),),
-        (
-            Edit(
-                BENCHES,
-                "self.unread = len(groups) < len(eni.group_ids)",
-                "self.unread = False",
-            ),
-        ),
+        Edit(BENCHES, "self.unread = len(groups) < len(eni.group_ids)", "self.unread = False"),
     ),
 }
