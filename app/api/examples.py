@@ -283,15 +283,16 @@ _DB_SIDE: Json = {"account_id": DATA, "region_id": REGION, "instance_id": "i-db0
 
 EXPLAIN: Any = {
     "between instances": {
-        "summary": "may i-app01 reach i-db01 on 3306?",
+        "summary": "may i-app01 and i-web01 reach i-db01 on 3306?",
         "value": {
             "flows": [
                 {
-                    "source": _WEB_SIDE | {"instance_id": "i-app01"},
+                    "source": _WEB_SIDE | {"instance_id": instance_id},
                     "target": _DB_SIDE,
                     "protocol": "tcp",
                     "port": 3306,
                 }
+                for instance_id in ("i-app01", "i-web01")
             ]
         },
     },
@@ -349,8 +350,49 @@ _REACHABLE: Json = {
     "ingress": {"verdict": "allowed", "code": "rule", "rules": [_OPENING_RULE]},
     "shared_group_ids": [],
 }
+_WAY = "tcp port 3306 from i-web01 (10.170.1.1) to i-db01 (10.170.3.1) on the intranet side is"
+_BLOCKED: Json = {
+    "verdict": "blocked",
+    "code": "default",
+    "summary": f"{_WAY} blocked: ingress of i-db01 (10.170.3.1) is refused by default.",
+    "egress": _BY_DEFAULT,
+    "ingress": {"verdict": "blocked", "code": "default", "rules": []},
+    "shared_group_ids": [],
+}
+_HELD_BACK: Json = _BLOCKED | {
+    "hindrances": [
+        {
+            "code": "ingress_default",
+            "detail": "i-db01 (10.170.3.1): no rule of sg-db accepts all of tcp port 3306, and "
+            "the two ends share no group",
+            "group_id": "sg-db",
+        }
+    ],
+    "remedy": [
+        {
+            "action": "add_rules",
+            "account_id": DATA,
+            "region_id": REGION,
+            "group_id": "sg-db",
+            "rules": [
+                {
+                    "direction": "ingress",
+                    "policy": "accept",
+                    "priority": 1,
+                    "protocol": "tcp",
+                    "port_range": "3306/3306",
+                    "nic_type": "intranet",
+                    "peer": {"cidr": "10.170.1.1/32"},
+                    "own_cidr": "10.170.3.1/32",
+                    "description": "",
+                }
+            ],
+            "reason": "no better ingress rule of i-db01 (10.170.3.1) lets it pass",
+        }
+    ],
+}
 EXPLANATION: Json = {
-    "items": [_REACHABLE],
+    "items": [_REACHABLE | {"hindrances": [], "remedy": []}, _HELD_BACK],
     "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
 }
 
@@ -510,15 +552,6 @@ _NEW_RULE: Json = {
 _KEPT_RULE: Json = _NEW_RULE | {
     "rule_id": "sgr-0f3a5b04",
     "description": f"intercom:{_OPERATION}:1 orders service reads the order database",
-}
-_WAY = "tcp port 3306 from i-web01 (10.170.1.1) to i-db01 (10.170.3.1) on the intranet side is"
-_BLOCKED: Json = {
-    "verdict": "blocked",
-    "code": "default",
-    "summary": f"{_WAY} blocked: ingress of i-db01 (10.170.3.1) is refused by default.",
-    "egress": _BY_DEFAULT,
-    "ingress": {"verdict": "blocked", "code": "default", "rules": []},
-    "shared_group_ids": [],
 }
 
 

@@ -3,6 +3,7 @@
 from app.domain.difference import Difference, Exposure, Item
 from app.domain.documents import Document, change_document, held_document
 from app.domain.flows import DecidingRule, Flow, SideVerdict, Traffic, Verdict
+from app.domain.hindrances import Hindrance
 from app.domain.plan import AskedFlow, Plan, PlannedChange
 from app.domain.planning import quota_document
 from app.domain.rules import ANY_PORT
@@ -75,6 +76,16 @@ def verdict_document(verdict: Verdict) -> Document:
         "ingress": side_document(verdict.ingress),
         "shared_group_ids": [ref.group_id for ref in verdict.shared_groups],
     }
+
+
+def hindrance_document(hindrance: Hindrance) -> Document:
+    """Spell what stands in the way; `group_id` and `rule_id` only where it is about one."""
+    document: Document = {"code": hindrance.code.value, "detail": hindrance.detail}
+    if hindrance.group is not None:
+        document["group_id"] = hindrance.group.group_id
+    if hindrance.rule_id is not None:
+        document["rule_id"] = hindrance.rule_id
+    return document
 
 
 def asked_document(asked: AskedFlow) -> Document:

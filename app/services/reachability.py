@@ -11,7 +11,13 @@ from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Traffic
 from app.domain.groups import Place
-from app.domain.plan_documents import side_document, verdict_document
+from app.domain.hindrances import Hindrance, HindranceCode, Inspector
+from app.domain.plan_documents import (
+    hindrance_document,
+    planned_document,
+    side_document,
+    verdict_document,
+)
 from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
 from app.domain.world import End, InterfaceEnd, World, addresses_of
 from app.ports.clock import Clock
@@ -46,7 +52,8 @@ class ReachabilityService:
         self._clock = clock
 
     def explain(self, flows: Sequence[Document], *, refresh: bool = False) -> Document:
-        """Answer each flow with a verdict and the deciding rules of both sides.
+        """Answer each flow with a verdict and the deciding rules of both sides; with all that
+        stands in the way of a blocked one, and the smallest change that opens it.
 
         The world is read anew for every request, so `refresh` changes nothing yet.
 
@@ -57,8 +64,8 @@ class ReachabilityService:
         questions = [_question(flow) for flow in flows]
         read_at = self._clock.now()
         world = self._worlds.read(self._scope(questions))
-        evaluator = Evaluator(world)
-        items = [_answer(evaluator, question) for question in questions]
+        evaluator, inspector = Evaluator(world), Inspector(world)
+        items = [_answer(evaluator, inspector, question) for question in questions]
         return {
             "items": items,
             "world": {
@@ -104,13 +111,18 @@ def _port(flow: dict[str, Any], name: str) -> PortRange:
     return ANY_PORT if port is None else PortRange(port, port)
 
 
-def _answer(evaluator: Evaluator, question: Question) -> Document:
+def _answer(evaluator: Evaluator, inspector: Inspector, question: Question) -> Document:
     source = _end(evaluator.world, question, question.source)
     target = _end(evaluator.world, question, question.target)
     if source is None or target is None:
         return _no_address(question)
     flow = Flow(source, target, question.traffic, question.plane, question.family)
-    return verdict_document(evaluator.explain(flow))
+    verdict = evaluator.explain(flow)
+    return {
+        **verdict_document(verdict),
+        "hindrances": [hindrance_document(each) for each in inspector.hindrances(verdict)],
+        "remedy": [planned_document(each) for each in inspector.remedy(verdict)],
+    }
 
 
 def _end(world: World, question: Question, end: Document) -> End | None:
@@ -130,11 +142,14 @@ def _end(world: World, question: Question, end: Document) -> End | None:
 
 def _no_address(question: Question) -> Document:
     side = side_document(SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE))
+    summary = f"one end has no {question.family} address on the {question.plane} side"
     return {
         "verdict": Outcome.BLOCKED.value,
         "code": Cause.NO_ROUTE.value,
-        "summary": f"one end has no {question.family} address on the {question.plane} side",
+        "summary": summary,
         "egress": side,
         "ingress": side,
         "shared_group_ids": [],
+        "hindrances": [hindrance_document(Hindrance(HindranceCode.NO_ADDRESS, summary))],
+        "remedy": [],
     }

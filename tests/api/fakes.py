@@ -294,7 +294,7 @@ class Reachability(Fake):
     def explain(self, flows: list[Document], *, refresh: bool = False) -> Document:
         self.note("explain", flows, refresh)
         return {
-            "items": [examples.EXPLANATION["items"][0] for _ in flows],
+            "items": examples.EXPLANATION["items"][: len(flows)],
             "world": {"read_at": NOW, "fingerprint": "f"},
         }
 

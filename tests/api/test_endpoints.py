@@ -200,7 +200,7 @@ def test_questions_are_handed_on_as_they_were_sent(
     body = examples.EXPLAIN[name]["value"]
     answer = client.post("/v1/reachability/explain", json=body)
     assert answer.status_code == 200
-    assert answer.json()["items"] == examples.EXPLANATION["items"]
+    assert answer.json()["items"] == examples.EXPLANATION["items"][: len(body["flows"])]
     asked = (body["flows"], body.get("refresh", False))
     assert fakes.reachability.asked == [("explain", asked)]
 

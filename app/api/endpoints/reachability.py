@@ -27,7 +27,8 @@ def explain_reachability(
     reachability: Reachability,
 ) -> Explanation:
     """Say whether packets get from one end to the other, and name the rules that decide it on
-    each side. Nothing is changed. A verdict is `unknown` only where it depends on what could
+    each side; of a blocked flow, everything that stands in the way and the smallest change that
+    would open it. Nothing is changed. A verdict is `unknown` only where it depends on what could
     not be read.
     """
     flows = [flow.model_dump(mode="json", exclude_unset=True) for flow in body.flows]

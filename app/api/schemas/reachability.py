@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas.base import In, Out, names_of
+from app.api.schemas.base import In, Out, left_out, names_of
 from app.api.schemas.networks import Verdict
+from app.api.schemas.plans import AddRules, RemoveRules
 from app.api.schemas.values import (
     AccountId,
     Address,
@@ -18,6 +20,7 @@ from app.api.schemas.values import (
 )
 from app.domain.addresses import AddressFamily
 from app.domain.errors import InvalidPortError
+from app.domain.hindrances import HindranceCode
 from app.domain.rules import NicType, Protocol
 
 MOST_QUESTIONS = 1000
@@ -97,8 +100,45 @@ class ReadWorld(Out):
     fingerprint: str
 
 
+class Hindrance(Out):
+    """One thing that stands in the way of a blocked flow."""
+
+    code: HindranceCode
+    detail: Annotated[str, Field(description="One sentence for people.")]
+    group_id: str | SkipJsonSchema[None] = left_out("The one group that it is about.")
+    rule_id: str | SkipJsonSchema[None] = left_out("The rule of that group.")
+
+
+class RemedyStep(
+    RootModel[Annotated[AddRules | RemoveRules, Field(discriminator="action")]]
+):
+    """One change of rules that helps to open a blocked flow."""
+
+
+class ExplainedVerdict(Verdict):
+    """A verdict; of a blocked flow with all that stands in the way, and what would open it."""
+
+    hindrances: Annotated[
+        list[Hindrance],
+        Field(
+            description="All that stands in the way, not only what stops it first, in the order "
+            "in which one looks: network, instances, ingress, egress, neighbours, what could not "
+            "be read. Empty exactly where the flow is not blocked."
+        ),
+    ]
+    remedy: Annotated[
+        list[RemedyStep],
+        Field(
+            description="The fewest changes of rules that surely open the flow, in order, for "
+            "this pair alone. Nothing is changed; quotas are not looked at. Empty where no rule "
+            "helps: it is not blocked, there is no route, a group could not be read or belongs "
+            "to a cloud product."
+        ),
+    ]
+
+
 class Explanation(Out):
     """One verdict for each question, in order."""
 
-    items: list[Verdict]
+    items: list[ExplainedVerdict]
     world: ReadWorld

@@ -44,10 +44,10 @@ def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideV
     `rules` of the verdict are all that decide over any packet of that outcome.
     """
     rulings = [
-        ruling
+        _decide(bench, cell)
         for protocol in packets.protocols
-        for ruling in _rulings(
-            bench, bench.matching(protocol, own.block, other), packets.ports, packets.source_ports
+        for cell in cells(
+            bench.matching(protocol, own.block, other), packets.ports, packets.source_ports
         )
     ]
     if len(rulings) == 1:
@@ -68,20 +68,20 @@ def _order(deciding: DecidingRule) -> tuple[tuple[int, bool], str, str]:
     return (held.rule.rank, held.rule_id, deciding.group.group_id)
 
 
-def _rulings(
-    bench: Bench, matching: Sequence[Found], ports: Span, source_ports: Span
-) -> Iterator[Ruling]:
-    """Judge every cell of ports and source ports in which all packets fare alike."""
+def cells(matching: Sequence[Found], ports: Span, source_ports: Span) -> Iterator[Sequence[Found]]:
+    """For every cell of ports and source ports in which all packets fare alike, the lines that
+    match them, in the order in which they were given.
+    """
     found = [each for each in matching if _meets(each[0], ports, source_ports)]
     columns = stretches(_starts((line.first, line.last) for line, _ in found), ports)
     rows = stretches(
         _starts((line.source_first, line.source_last) for line, _ in found), source_ports
     )
     if len(columns) == len(rows) == 1:
-        yield _decide(bench, found)
+        yield found
         return
     for (port, _), (source_port, _) in product(columns, rows):
-        yield _decide(bench, [each for each in found if each[0].covers_port(port, source_port)])
+        yield [each for each in found if each[0].covers_port(port, source_port)]
 
 
 def _meets(line: Line, ports: Span, source_ports: Span) -> bool:

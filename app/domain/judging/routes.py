@@ -12,7 +12,7 @@ def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -
     Bare addresses and groups that could not be read have a route to everything, for
     nothing is known of their network.
     """
-    if not (_speaks(source, plane, family) and _speaks(target, plane, family)):
+    if not (speaks(source, plane, family) and speaks(target, plane, family)):
         return False
     if plane is NicType.INTERNET:
         return True
@@ -21,7 +21,8 @@ def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -
     return True
 
 
-def _speaks(end: End, plane: NicType, family: AddressFamily) -> bool:
+def speaks(end: End, plane: NicType, family: AddressFamily) -> bool:
+    """Say whether `end` has its address on `plane`, and of `family`."""
     match end:
         case InterfaceEnd(eni=eni, block=block):
             return block in addresses_of(eni, plane, family)
