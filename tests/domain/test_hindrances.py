@@ -12,7 +12,7 @@ from app.domain.hindrances import Hindrance, HindranceCode, hindrances
 from app.domain.remedies import remedy
 from app.domain.rules import Direction, HeldRule, NicType
 from app.domain.world import World
-from tests.support.worlds import VPC, address, flow, group, instance, rule, world
+from tests.support.worlds import REGION, VPC, address, flow, group, instance, rule, world
 
 A = instance(instance_id="i-a", addresses=["10.170.1.1"], groups=["sg-1"], public="47.0.0.1")
 B = instance(instance_id="i-b", addresses=["10.170.1.2"], groups=["sg-2"], public="47.0.0.2")
@@ -63,17 +63,17 @@ def test_a_side_without_an_address_there_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "codes"),
+    ("region", "vpc_id", "codes"),
     [
-        ({"region": "cn-beijing"}, ["other_region"]),
-        ({"vpc_id": VPC}, ["no_classic_link"]),
-        ({"vpc_id": VPC, "region": "cn-beijing"}, ["other_region", "no_classic_link"]),
+        ("cn-beijing", None, ["other_region"]),
+        (REGION, VPC, ["no_classic_link"]),
+        ("cn-beijing", VPC, ["other_region", "no_classic_link"]),
     ],
 )
 def test_a_network_that_is_not_joined_is_named_before_the_rules(
-    other: dict[str, str], codes: list[str]
+    region: str, vpc_id: str | None, codes: list[str]
 ) -> None:
-    b = instance(instance_id="i-b", addresses=["10.0.0.2"], groups=["sg-2"], **other)  # type: ignore[arg-type] - all of them are strings
+    b = replace(B, place=replace(B.place, region_id=region), vpc_id=vpc_id)
     of = replace(classic(), instances={"i-a": A, "i-b": b})
     asked = flow(A, b, ports="22")
     assert [code for code, _, _ in named(of, asked)] == [*codes, "ingress_default"]
@@ -207,7 +207,7 @@ def test_an_enterprise_group_sends_nothing_out_by_default() -> None:
 
 def test_a_ping_is_told_from_a_service_that_answers() -> None:
     of = classic(rule(ports="80/90"))
-    icmp = [each for each in found(of, flow(A, B, protocol="icmp"))]
+    icmp = found(of, flow(A, B, protocol="icmp"))
     assert [each.code.value for each in icmp] == ["ingress_default", "icmp_not_allowed"]
     assert icmp[1].detail.startswith("tcp port 80 passes, icmp does not")
     assert [code for code, _, _ in named(classic(), flow(A, B, protocol="icmp"))] == [

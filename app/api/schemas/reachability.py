@@ -109,9 +109,7 @@ class Hindrance(Out):
     rule_id: str | SkipJsonSchema[None] = left_out("The rule of that group.")
 
 
-class RemedyStep(
-    RootModel[Annotated[AddRules | RemoveRules, Field(discriminator="action")]]
-):
+class RemedyStep(RootModel[Annotated[AddRules | RemoveRules, Field(discriminator="action")]]):
     """One change of rules that helps to open a blocked flow."""
 
 
