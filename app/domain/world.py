@@ -147,12 +147,16 @@ class World:
         return replace(self, instances={**self.instances, instance_id: changed})
 
 
+def addresses_on(eni: Eni, plane: NicType) -> tuple[Block, ...]:
+    """The addresses of an interface on one side, of both families."""
+    if plane is NicType.INTRANET:
+        return eni.addresses
+    return () if eni.public_address is None else (eni.public_address,)
+
+
 def addresses_of(eni: Eni, plane: NicType, family: AddressFamily) -> tuple[Block, ...]:
     """The addresses of an interface on one side: private ones, or the public one."""
-    if plane is NicType.INTRANET:
-        return tuple(block for block in eni.addresses if block.family is family)
-    public = eni.public_address
-    return (public,) if public is not None and public.family is family else ()
+    return tuple(block for block in addresses_on(eni, plane) if block.family is family)
 
 
 def authorized(group: Group, change: Authorize) -> Group:

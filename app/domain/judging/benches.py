@@ -4,6 +4,7 @@ A bench is all that the groups of an interface say in one direction. `evaluate` 
 one pair of ends, `rows` about all of them; how a rule is read is decided here.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
@@ -170,9 +171,21 @@ class _Finder:
             else:
                 self._wide.append((block.first, block.last, found))
 
+    @cached_property
+    def _stretches(self) -> tuple[list[int], list[list[_Numbered]]]:
+        """The wide lines that hold from each start of a stretch of addresses to the next."""
+        starts = sorted({0, *(edge for first, last, _ in self._wide for edge in (first, last + 1))})
+        held: list[list[_Numbered]] = [[] for _ in starts]
+        for first, last, each in self._wide:
+            for number in range(bisect_left(starts, first), bisect_left(starts, last + 1)):
+                held[number].append(each)
+        return starts, held
+
     def of(self, end: InterfaceEnd) -> list[tuple[Line, bool]]:
+        """Return the lines in order of judgement, and whether each surely matches."""
         address = end.block.first
-        found = [each for first, last, each in self._wide if first <= address <= last]
+        starts, held = self._stretches
+        found = list(held[bisect_right(starts, address) - 1])
         found += self._singles.get(address, ())
         if self._by_group:
             for group_id in end.eni.group_ids:

@@ -296,7 +296,7 @@ class Comparison:
     def _patches_of(self, part: int, judges: "_Judges", around: Surroundings) -> Iterator[Patch]:
         changes = {protocol: judges.changes(part, protocol) for protocol in self._protocols}
         masks = dict.fromkeys(mask for found in changes.values() for *_, mask in found)
-        others = union(masks)
+        others = around.without_taken(union(masks), self._after.addresses)
         if not others:
             return
         for own in split(part, self.wish_masks(around)):
@@ -324,13 +324,13 @@ class Comparison:
             for protocol, found in changes.items()
         }
         found = self._shifts_of(cells, wish.traffics)
-        crowds = (self._crowd(source, around), self._crowd(target, around))
+        crowds = (Crowd(self._after, around, source), Crowd(self._after, around, target))
+        if not _are_two(*crowds):
+            return
         for opens in (True, False):
             some = tuple(shift for shift in found if shift.tag.opens is opens)
             if some:
-                patch = Patch(*crowds, some, wish.at_all)
-                if patch.pairs:
-                    yield patch
+                yield Patch(*crowds, some, wish.at_all)
 
     def _shifts_of(
         self, cells: Mapping[Protocol, Sequence[Cell]], asked: frozenset[Traffic]
@@ -339,11 +339,6 @@ class Comparison:
         if key not in self._shifts:
             self._shifts[key] = shifts(cells, self._after.family, asked)
         return self._shifts[key]
-
-    def _crowd(self, chosen: int, around: Surroundings) -> Crowd:
-        bits = chosen & self._after.everyone
-        rest = around.rest(chosen & ~bits, self._after.firsts) if chosen != bits else ()
-        return Crowd(self._after, bits, rest)
 
     # --- what was asked for -----------------------------------------------------------
 
@@ -552,6 +547,14 @@ class _Judges:
         reached = (inner.surely & self._scope) | (own[0] & passing)
         may = (own[0] | own[1]) & (passing | unknown)
         return reached, reached | may | (inner.perhaps & self._scope)
+
+
+def _are_two(one: Crowd, other: Crowd) -> bool:
+    """Whether two crowds are more than the ends of one and the same instance."""
+    if one.is_several or other.is_several:
+        return True
+    both = (next(iter(crowd)) for crowd in (one, other))
+    return len({identity(end) for end in both}) == 2
 
 
 def _unlike(old: Sequence[Line], new: Sequence[Line]) -> list[Line]:

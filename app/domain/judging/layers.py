@@ -80,6 +80,11 @@ class Layer:
         return found
 
     @cached_property
+    def addresses(self) -> list[int]:
+        """Addresses of all ends as numbers, in order, each once: several may have one."""
+        return sorted(set(self.firsts))
+
+    @cached_property
     def is_single(self) -> bool:
         """Whether no instance has two ends here."""
         return len(self.positions) == len(self.ends)
@@ -318,6 +323,7 @@ class _Changed(Layer):
         self.world, self.plane, self.family = world, base.plane, base.family
         self.benches = base.benches.after(world, groups, lists)
         self.positions, self.is_single = base.positions, base.is_single
+        self.addresses = base.addresses
         self._base, self._rows, self._lists = base, {}, {}
         self.firsts, self.everyone = base.firsts, base.everyone
         self.ends, self.members = base.ends, base.members

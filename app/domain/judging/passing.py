@@ -73,13 +73,13 @@ def cells(matching: Sequence[Found], ports: Span, source_ports: Span) -> Iterato
     match them, in the order in which they were given.
     """
     found = [each for each in matching if _meets(each[0], ports, source_ports)]
+    if all(_covers(line, ports, source_ports) for line, _ in found):
+        yield found
+        return
     columns = stretches(_starts((line.first, line.last) for line, _ in found), ports)
     rows = stretches(
         _starts((line.source_first, line.source_last) for line, _ in found), source_ports
     )
-    if len(columns) == len(rows) == 1:
-        yield found
-        return
     for (port, _), (source_port, _) in product(columns, rows):
         yield [each for each in found if each[0].covers_port(port, source_port)]
 
@@ -90,6 +90,15 @@ def _meets(line: Line, ports: Span, source_ports: Span) -> bool:
         and ports[0] <= line.last
         and line.source_first <= source_ports[1]
         and source_ports[0] <= line.source_last
+    )
+
+
+def _covers(line: Line, ports: Span, source_ports: Span) -> bool:
+    return (
+        line.first <= ports[0]
+        and ports[1] <= line.last
+        and line.source_first <= source_ports[0]
+        and source_ports[1] <= line.source_last
     )
 
 

@@ -3,7 +3,7 @@
 from app.domain.addresses import AddressFamily
 from app.domain.groups import Instance
 from app.domain.rules import NicType
-from app.domain.world import End, GroupEnd, InterfaceEnd, addresses_of
+from app.domain.world import End, GroupEnd, InterfaceEnd, addresses_on
 
 
 def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -> bool:
@@ -25,7 +25,7 @@ def speaks(end: End, plane: NicType, family: AddressFamily) -> bool:
     """Say whether `end` has its address on `plane`, and of `family`."""
     match end:
         case InterfaceEnd(eni=eni, block=block):
-            return block in addresses_of(eni, plane, family)
+            return block.family is family and block in addresses_on(eni, plane)
         case GroupEnd():
             return end.family is family
         case _:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from app.domain.judging.passing import FIRST_DROP
 from app.domain.judging.spans import EVERY_PORT
@@ -87,8 +87,12 @@ def row(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Row
     passes; `unread` that a group which could not be read judges as well.
     """
     certain = not unread and not any(each.perhaps for each in told)
-    walk = _walk_certain if certain else _walk
-    narrow = any((each.source_first, each.source_last) != EVERY_PORT for each in told)
+    walk: _Walk = _walk_certain if certain else _walk
+    narrow = {
+        position
+        for position, each in enumerate(told)
+        if (each.source_first, each.source_last) != EVERY_PORT
+    }
     memo: dict[tuple[int, ...], tuple[Strip, ...]] = {}
     starts: list[int] = []
     columns: list[tuple[Strip, ...]] = []
@@ -97,8 +101,8 @@ def row(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Row
         strips = memo.get(key)
         if strips is None:
             here = [told[position] for position in active]
-            if narrow:
-                strips = tuple(_strips(here, scope, default=default, unread=unread))
+            if narrow and not narrow.isdisjoint(active):
+                strips = tuple(_strips(walk, here, scope, default=default, unread=unread))
             else:
                 strips = ((1, *walk(here, scope, default=default, unread=unread)),)
             memo[key] = strips
@@ -125,14 +129,24 @@ def _sweep(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
         yield start, active
 
 
-def _strips(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Iterator[Strip]:
+def _strips(
+    walk: "_Walk", told: Sequence[Told], scope: int, *, default: bool, unread: bool
+) -> Iterator[Strip]:
     last: tuple[int, int] | None = None
     for start, active in _sweep([(each.source_first, each.source_last) for each in told]):
         here = [told[position] for position in active]
-        walked = _walk(here, scope, default=default, unread=unread)
+        walked = walk(here, scope, default=default, unread=unread)
         if walked != last:
             yield (start, *walked)
             last = walked
+
+
+class _Walk(Protocol):
+    """Judges one packet of each end: who passes, and of whom it is unknown."""
+
+    def __call__(
+        self, told: Iterable[Told], scope: int, *, default: bool, unread: bool
+    ) -> tuple[int, int]: ...
 
 
 def _walk_certain(

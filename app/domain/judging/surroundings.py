@@ -1,8 +1,9 @@
 """Everybody whom the rules of some interfaces can tell apart, as bits."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.domain.addresses import AddressFamily, Block
 from app.domain.groups import GroupRef
@@ -16,11 +17,35 @@ from app.domain.world import AddressEnd, End, GroupEnd
 
 @dataclass(frozen=True)
 class Crowd:
-    """Ends as bits of a layer, with bare addresses or unread groups beside them."""
+    """Ends as bits of a layer, with bare addresses or unread groups beside them.
+
+    How many blocks the addresses are is worked out when it is asked for: without the
+    addresses of known interfaces there may be thousands.
+    """
 
     layer: Layer
-    bits: int
-    rest: tuple[End, ...] = ()
+    around: "Surroundings"
+    chosen: int
+
+    @property
+    def bits(self) -> int:
+        """The chosen ends of the layer."""
+        return self.chosen & self.layer.everyone
+
+    @property
+    def is_several(self) -> bool:
+        """Whether there are others than the ends of one instance."""
+        if self.chosen != self.bits:
+            return True
+        first = next(self.layer.ends_of(self.bits & -self.bits))
+        return bool(self.bits & ~self.layer.positions[first.instance.instance_id])
+
+    @cached_property
+    def rest(self) -> tuple[End, ...]:
+        """The chosen addresses in few blocks, then the chosen groups."""
+        if self.chosen == self.bits:
+            return ()
+        return self.around.rest(self.chosen & ~self.bits, self.layer.addresses)
 
     def __len__(self) -> int:
         return self.bits.bit_count() + len(self.rest)
@@ -114,6 +139,18 @@ class Surroundings:
             for position, ref in enumerate(self.groups, self._groups_at)
             if ref in refs
         )
+
+    def without_taken(self, chosen: int, taken: list[int]) -> int:
+        """Return the chosen but for stretches of which every address is taken."""
+        kept = chosen
+        ends = [*self._starts[1:], 1 << self._family.bits]
+        for position in positions_of((chosen & self.addresses) >> self._addresses_at):
+            first, last = self._starts[position], ends[position] - 1
+            if last - first < len(taken):
+                found = bisect_right(taken, last) - bisect_left(taken, first)
+                if found == last - first + 1:
+                    kept &= ~(1 << (position + self._addresses_at))
+        return kept
 
     def example(self, chosen: int) -> AddressEnd | GroupEnd:
         """Return one of those chosen that are not ends of the layer."""
