@@ -1,0 +1,258 @@
+"""Verdicts, all pairs and differences on large estates, beside plain ways to the same answers.
+
+Run it as `python -m benchmarks.bench_reachability [--interfaces N …]`. Every ratio comes from
+one run: the plain ways are timed on a sample of pairs and multiplied, which is said. Times are
+the engine's alone, without HTTP, JSON or reading the cloud.
+"""
+
+import argparse
+import gc
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from app.domain.addresses import AddressFamily
+from app.domain.difference import changes
+from app.domain.evaluate import Evaluator
+from app.domain.flows import Flow, Outcome, Traffic
+from app.domain.judging.layers import Layer, Layers
+from app.domain.judging.spans import span
+from app.domain.rules import (
+    Direction,
+    GroupPeer,
+    NicType,
+    Peer,
+    Policy,
+    PortRange,
+    PrefixListPeer,
+    Protocol,
+    Rule,
+)
+from app.domain.world import InterfaceEnd, World
+from benchmarks.estates import Size, estate, one_rule
+
+FAMILY, PLANE = AddressFamily.IPV4, NicType.INTRANET
+PORTS = (22, 80, 443, 3306, 8080, 50000)
+SAMPLE = 300
+"""Pairs on which the plain ways are timed."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--interfaces", type=int, nargs="+", default=[1000, 10_000])
+    for interfaces in parser.parse_args().interfaces:
+        measure(Size(interfaces))
+
+
+def measure(size: Size) -> None:
+    world = estate(size)
+    rules = sum(len(group.rules) for group in world.groups.values())
+    print(f"\n{size.interfaces} interfaces, {size.groups} groups, {rules} rules")
+    gc.freeze()
+    layers = Layers(world)
+    whole = timed(lambda: all_pairs(layers.of(PLANE, FAMILY)))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    kinds = len(layers.of(PLANE, FAMILY).kinds)
+    print(f"  all pairs, all ports, 5 protocols: {whole:.2f} s ({kinds} kinds), {memory:.0f} MB")
+    beside(world, whole)
+    explained(world)
+    differences(layers, size, whole)
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def all_pairs(layer: Layer) -> int:
+    """Work out both factors of every pair: what each kind lets in, and lets out."""
+    rows = 0
+    for kind in layer.kinds:
+        for way in Direction:
+            if layer.bench(kind.example, way).is_free:
+                continue
+            for protocol in Protocol.ALL.concrete(FAMILY):
+                layer.row(kind, way, protocol)
+                rows += 1
+    return rows
+
+
+def percentile(times: Sequence[float], share: float) -> float:
+    ordered = sorted(times)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+# --- one flow ---------------------------------------------------------------------
+
+
+def explained(world: World) -> None:
+    evaluator, flows = Evaluator(world), some_flows(world, 12_000)
+    for flow in flows:
+        evaluator.explain(flow)
+    times = [timed(lambda flow=flow: evaluator.explain(flow)) for flow in flows]  # type: ignore[misc]  # a default binds the flow
+    print(
+        f"  explain, warm: p50 {percentile(times, 0.5) * 1e6:.0f} us, "
+        f"p99 {percentile(times, 0.99) * 1e6:.0f} us"
+    )
+
+
+def some_flows(world: World, count: int) -> list[Flow]:
+    random = Random(2)
+    ends = list(world.ends(PLANE, FAMILY))
+    return [
+        Flow(
+            random.choice(ends),
+            random.choice(ends),
+            Traffic(Protocol.TCP, PortRange(port, port)),
+        )
+        for port in (random.choice(PORTS) for _ in range(count))
+    ]
+
+
+# --- one change -------------------------------------------------------------------
+
+
+def differences(layers: Layers, size: Size, whole: float) -> None:
+    """Time what one rule more, or one less, opens and closes."""
+    random, world = Random(3), layers.world
+    times = []
+    for number in range(200):
+        group = world.groups[f"sg-{random.randrange(size.groups)}"]
+        rules = (*group.rules, one_rule(random, size, number))
+        if random.random() < 0.5:
+            rules = group.rules[1:]
+        changed = replace(group, rules=rules)
+        after = replace(world, groups={**world.groups, group.group_id: changed})
+        touched = frozenset({group.group_id})
+        times.append(
+            timed(
+                lambda after=after, touched=touched: changes(  # type: ignore[misc]  # bound at once
+                    layers, after, touched_groups=touched, touched_instances=frozenset()
+                )
+            )
+        )
+    middle = percentile(times, 0.5)
+    print(
+        f"  difference of one rule: p50 {middle * 1e3:.1f} ms, "
+        f"p95 {percentile(times, 0.95) * 1e3:.1f} ms, max {max(times) * 1e3:.0f} ms; "
+        f"all pairs anew take {whole / middle:.0f} times as long"
+    )
+
+
+# --- plain ways -------------------------------------------------------------------
+
+
+def beside(world: World, whole: float) -> None:
+    """Time a packet judged rule by rule, and a pair judged by lists of port intervals."""
+    flows = some_flows(world, SAMPLE)
+    everyone = len(list(world.ends(PLANE, FAMILY)))
+    pairs = everyone * everyone
+    evaluator = Evaluator(world)
+    for flow in flows:
+        reached = packet_passes(world, flow)
+        assert reached == (evaluator.explain(flow).outcome is Outcome.REACHABLE), flow
+    packet = timed(lambda: [packet_passes(world, flow) for flow in flows]) / len(flows)
+    pair = timed(lambda: [open_ports(world, flow) for flow in flows]) / len(flows)
+    print(
+        f"  packet by packet, one port only: {packet * 1e6:.0f} us each, {packet * pairs:.0f} s "
+        f"for all pairs (from {SAMPLE}), {packet * pairs / whole:.0f} times as long"
+    )
+    print(
+        f"  pair by pair, lists of intervals: {pair * 1e6:.0f} us each, {pair * pairs:.0f} s "
+        f"for all pairs (from {SAMPLE}), {pair * pairs / whole:.0f} times as long"
+    )
+
+
+def packet_passes(world: World, flow: Flow) -> bool:
+    """Judge one tcp packet the plain way: scan all rules of both sides."""
+    assert isinstance(flow.source, InterfaceEnd)
+    assert isinstance(flow.target, InterfaceEnd)
+    if connected(world, flow.source, flow.target):
+        return True
+    port = flow.traffic.ports.first
+    return side_passes(world, flow.source, flow.target, Direction.EGRESS, port) and side_passes(
+        world, flow.target, flow.source, Direction.INGRESS, port
+    )
+
+
+def connected(world: World, one: InterfaceEnd, other: InterfaceEnd) -> bool:
+    shared = one.eni.group_ids & other.eni.group_ids
+    return any(world.groups[group_id].connects_members for group_id in shared)
+
+
+def side_passes(
+    world: World, own: InterfaceEnd, other: InterfaceEnd, direction: Direction, port: int
+) -> bool:
+    best: tuple[int, bool] | None = None
+    for rule in rules_of(world, own, direction):
+        first, last = span(rule.ports)
+        source_first, _ = span(rule.source_ports)
+        whole = source_first == 1 or rule.policy is Policy.DROP
+        if first <= port <= last and whole and names(world, rule.peer, other):
+            best = rule.rank if best is None else min(best, rule.rank)
+    return direction is Direction.EGRESS if best is None else best[1]
+
+
+def rules_of(world: World, own: InterfaceEnd, direction: Direction) -> list[Rule]:
+    return [
+        held.rule
+        for group_id in own.eni.group_ids
+        for held in world.groups[group_id].rules
+        if held.rule.direction is direction and held.rule.protocol.covers(Protocol.TCP)
+    ]
+
+
+def names(world: World, peer: Peer, end: InterfaceEnd) -> bool:
+    match peer:
+        case GroupPeer(group_id):
+            return group_id in end.eni.group_ids
+        case PrefixListPeer(prefix_list_id):
+            return any(end.block.within(block) for block in world.prefix_lists[prefix_list_id])
+        case _:
+            return end.block.within(peer)
+
+
+def open_ports(world: World, flow: Flow) -> list[tuple[int, int]]:
+    """Work out all open tcp ports of one pair by cutting lists of intervals, rule by rule."""
+    assert isinstance(flow.source, InterfaceEnd)
+    assert isinstance(flow.target, InterfaceEnd)
+    if connected(world, flow.source, flow.target):
+        return [(1, 65535)]
+    out = side_ports(world, flow.source, flow.target, Direction.EGRESS)
+    into = side_ports(world, flow.target, flow.source, Direction.INGRESS)
+    return common(out, into)
+
+
+def side_ports(
+    world: World, own: InterfaceEnd, other: InterfaceEnd, direction: Direction
+) -> list[tuple[int, int]]:
+    undecided, opened = [(1, 65535)], []
+    matching = [rule for rule in rules_of(world, own, direction) if names(world, rule.peer, other)]
+    for rule in sorted(matching, key=lambda each: each.rank):
+        hit = common(undecided, [span(rule.ports)])
+        undecided = without(undecided, span(rule.ports))
+        if rule.policy is Policy.ACCEPT:
+            opened += hit
+    return sorted(opened + (undecided if direction is Direction.EGRESS else []))
+
+
+def common(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [
+        (max(first, begin), min(last, end))
+        for first, last in one
+        for begin, end in other
+        if max(first, begin) <= min(last, end)
+    ]
+
+
+def without(spans: list[tuple[int, int]], hole: tuple[int, int]) -> list[tuple[int, int]]:
+    left = [(first, min(last, hole[0] - 1)) for first, last in spans]
+    right = [(max(first, hole[1] + 1), last) for first, last in spans]
+    return [each for each in left + right if each[0] <= each[1]]
+
+
+if __name__ == "__main__":
+    main()
