@@ -1,0 +1,382 @@
+"""Pictures as text: SVG with a layout of its own, and Mermaid.
+
+Columns go from who reaches to who is reached. Every line leaves and enters a node at a place
+of its own, has its label beside the node on its left, and crosses further columns on a lane
+between the nodes; so no label meets another one, and no line runs behind a node.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from app.domain.picture import Link, Node, Picture, Share
+
+NODE_WIDTH, LABEL_WIDTH, CURVE_WIDTH = 210, 190, 90
+COLUMN_WIDTH = NODE_WIDTH + LABEL_WIDTH + CURVE_WIDTH
+LINE_HEIGHT, PORT_HEIGHT, GAP, MARGIN, HEAD = 16, 20, 26, 24, 92
+NODE_TEXT, LABEL_TEXT = 30, 27
+"""Characters that fit into a node's line and into a label."""
+
+COLOURS: Mapping[Share, str] = {
+    Share.EVERY_PAIR: "#1b6e43",
+    Share.SOME_PAIRS: "#b45309",
+    Share.UNKNOWN: "#6b7280",
+}
+DASHES: Mapping[Share, str] = {
+    Share.EVERY_PAIR: "none",
+    Share.SOME_PAIRS: "9 4",
+    Share.UNKNOWN: "2 4",
+}
+LEGEND: Mapping[Share, str] = {
+    Share.EVERY_PAIR: "from every instance to every instance",
+    Share.SOME_PAIRS: "between some of them, or not all alike",
+    Share.UNKNOWN: "unknown: what decides could not be read",
+}
+
+# --- words ------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """Return a text that can stand in a picture: what does not show becomes a mark."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def label(what: Sequence[str], most: int = LABEL_TEXT) -> str:
+    """Say as much of what passes as fits, and how much more there is."""
+    text = "; ".join(what)
+    if len(text) <= most:
+        return text
+    parts = text.replace("; ", ", ").split(", ")
+    for shown in range(len(parts) - 1, 0, -1):
+        tried = f"{text[: _end(text, shown)]} +{len(parts) - shown}"
+        if len(tried) <= most:
+            return tried
+    return _short(text, most)
+
+
+def _end(text: str, parts: int) -> int:
+    """Where the part of that number ends."""
+    found = -1
+    for _ in range(parts):
+        found = min(at for sign in ",;" if (at := text.find(sign, found + 1)) >= 0)
+    return found
+
+
+def _instances(node: Node) -> str:
+    return "1 instance" if node.instances == 1 else f"{node.instances} instances"
+
+
+def _lines(node: Node) -> list[str]:
+    """Return what stands in a node: who, how many, and what they may send one another."""
+    names = [*node.names[:3]]
+    if len(node.names) > 3:
+        names.append(f"and {len(node.names) - 3} more groups")
+    lines = [*names, _instances(node)]
+    if node.within:
+        lines.append(f"inside: {label(node.within, NODE_TEXT - 8)}")
+    return [_short(printable(each), NODE_TEXT) for each in lines]
+
+
+# --- Mermaid ----------------------------------------------------------------------
+
+
+def mermaid(picture: Picture) -> str:
+    """Return a flowchart in Mermaid's language, with a line for each link."""
+    lines = ["flowchart LR"]
+    for number, node in enumerate(picture.nodes):
+        text = "<br/>".join(_entities(each) for each in _lines(node))
+        lines.append(f'  n{number}["{text}"]')
+    for link in picture.links:
+        arrow = "-->" if link.share is Share.EVERY_PAIR else "-.->"
+        mark = "unknown: " if link.share is Share.UNKNOWN else ""
+        text = _entities(printable(mark + label(link.what, 60)))
+        lines.append(f'  n{link.source} {arrow}|"{text}"| n{link.target}')
+    for share, colour in COLOURS.items():
+        places = [str(at) for at, link in enumerate(picture.links) if link.share is share]
+        if places:
+            lines.append(f"  linkStyle {','.join(places)} stroke:{colour}")
+    notes = "; ".join(f"{name}: {LEGEND[share]}" for share, name in _MERMAID_LEGEND.items())
+    lines.append(f"  %% {notes}")
+    return "\n".join(lines) + "\n"
+
+
+_MERMAID_LEGEND = {
+    Share.EVERY_PAIR: "solid green",
+    Share.SOME_PAIRS: "dotted orange",
+    Share.UNKNOWN: "dotted grey",
+}
+
+
+def _entities(text: str) -> str:
+    """Spell what Mermaid or HTML could take for its own as numbered entities."""
+    return "".join(f"#{ord(each)};" if each in '"#&<>;`|[]{}()\\' else each for each in text)
+
+
+# --- where everything stands ------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Box:
+    """A node in its column, or (`node` is None) the lane of a line that goes on further."""
+
+    node: Node | None
+    column: int
+    left: list["_Line"] = field(default_factory=list)
+    right: list["_Line"] = field(default_factory=list)
+    top: float = 0.0
+
+    @property
+    def height(self) -> float:
+        if self.node is None:
+            return PORT_HEIGHT
+        ports = max(len(self.left), len(self.right))
+        return max(LINE_HEIGHT * len(_lines(self.node)) + 18, PORT_HEIGHT * ports + 8)
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+    @property
+    def x(self) -> float:
+        return MARGIN + self.column * COLUMN_WIDTH
+
+    def port(self, line: "_Line", side: list["_Line"]) -> float:
+        if self.node is None:
+            return self.middle
+        step = self.height / len(side)
+        return self.top + step * (side.index(line) + 0.5)
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """One link, or two that go both ways alike, from left to right."""
+
+    link: Link
+    forwards: bool
+    backwards: bool
+    boxes: list[_Box]
+
+
+class _Layout:
+    """Columns of boxes, in an order with few crossings."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        linked = {place for each in picture.links for place in (each.source, each.target)}
+        self.alone = [node for at, node in enumerate(picture.nodes) if at not in linked]
+        self._rank = _ranks(picture, sorted(linked))
+        self._boxes = {
+            at: _Box(picture.nodes[at], column)
+            for at, column in _columns(picture, self._rank).items()
+        }
+        width = 1 + max((each.column for each in self._boxes.values()), default=-1)
+        self.columns: list[list[_Box]] = [[] for _ in range(width)]
+        for at in sorted(self._boxes, key=self._rank.__getitem__):
+            self.columns[self._boxes[at].column].append(self._boxes[at])
+        self.lines = [self._line(link, both=both) for link, both in _bundled(picture.links)]
+        self._stack()
+        for sweep in range(8):
+            self._order(leftwards=bool(sweep % 2))
+        self._order_ports()
+        self.bottom = self._stack()
+
+    def _line(self, link: Link, *, both: bool) -> _Line:
+        forwards = self._rank[link.source] < self._rank[link.target]
+        ends = (link.source, link.target) if forwards else (link.target, link.source)
+        first, last = (self._boxes[each] for each in ends)
+        lanes = [_Box(None, column) for column in range(first.column + 1, last.column)]
+        line = _Line(link, forwards or both, both or not forwards, [first, *lanes, last])
+        for lane in lanes:
+            self.columns[lane.column].append(lane)
+        for left, right in zip(line.boxes, line.boxes[1:], strict=False):
+            left.right.append(line)
+            right.left.append(line)
+        return line
+
+    def _stack(self) -> float:
+        heights = [sum(box.height + GAP for box in column) for column in self.columns]
+        tallest = max(heights, default=0.0)
+        for column, height in zip(self.columns, heights, strict=True):
+            top = HEAD + (tallest - height) / 2
+            for box in column:
+                box.top = top
+                top += box.height + GAP
+        return HEAD + tallest
+
+    def _order(self, *, leftwards: bool) -> None:
+        """Put each box at the mean height of those it is joined with on one side."""
+        for column in reversed(self.columns) if leftwards else self.columns:
+            column.sort(key=lambda box: _mean(box, box.right if leftwards else box.left, leftwards))
+            self._stack()
+
+    def _order_ports(self) -> None:
+        for column in self.columns:
+            for box in column:
+                box.left.sort(key=lambda line, own=box: _neighbour(line, own, -1).middle)
+                box.right.sort(key=lambda line, own=box: _neighbour(line, own, 1).middle)
+
+
+def _neighbour(line: _Line, box: _Box, step: int) -> _Box:
+    return line.boxes[next(at for at, each in enumerate(line.boxes) if each is box) + step]
+
+
+def _mean(box: _Box, lines: Sequence[_Line], leftwards: bool) -> float:  # noqa: FBT001 - private
+    if not lines:
+        return box.middle
+    step = 1 if leftwards else -1
+    return sum(_neighbour(line, box, step).middle for line in lines) / len(lines)
+
+
+def _ranks(picture: Picture, linked: Sequence[int]) -> dict[int, int]:
+    """Order nodes from those that reach others to those that are reached."""
+    lead = dict.fromkeys(linked, 0)
+    for link in picture.links:
+        lead[link.source] += 1
+        lead[link.target] -= 1
+    order = sorted(linked, key=lambda at: (-lead[at], at))
+    return {at: number for number, at in enumerate(order)}
+
+
+def _columns(picture: Picture, rank: Mapping[int, int]) -> dict[int, int]:
+    """Give each node a column to the right of all that are joined with it and come before."""
+    column = dict.fromkeys(rank, 0)
+    for at in sorted(rank, key=rank.__getitem__):
+        for link in picture.links:
+            for one, other in ((link.source, link.target), (link.target, link.source)):
+                if other == at and rank[one] < rank[at]:
+                    column[at] = max(column[at], column[one] + 1)
+    return column
+
+
+def _bundled(links: Iterable[Link]) -> Iterator[tuple[Link, bool]]:
+    """Make one line of two links that say the same both ways."""
+    there = {(each.source, each.target): each for each in links}
+    for link in there.values():
+        back = there.get((link.target, link.source))
+        alike = back is not None and (back.what, back.share) == (link.what, link.share)
+        if not alike or link.source < link.target:
+            yield link, alike
+
+
+# --- SVG --------------------------------------------------------------------------
+
+
+def svg(picture: Picture, title: str) -> str:
+    """Return a picture that stands by itself, on white; each text is escaped."""
+    layout = _Layout(picture)
+    alone = list(_alone(layout))
+    width = max(len(layout.columns) * COLUMN_WIDTH - LABEL_WIDTH - CURVE_WIDTH + 2 * MARGIN, 1000)
+    height = layout.bottom + _alone_height(layout) + MARGIN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" '
+        f'height="{height:.0f}" viewBox="0 0 {width} {height:.0f}" '
+        'font-family="system-ui, sans-serif" font-size="12">',
+        f"<title>{_xml(title)}</title>",
+        f"<defs>{''.join(_marker(share) for share in Share)}</defs>",
+        f'<rect width="{width}" height="{height:.0f}" fill="#ffffff"/>',
+        *_header(title),
+        *(each for line in layout.lines for each in _drawn(line)),
+        *(each for column in layout.columns for box in column for each in _node(box)),
+        *alone,
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _xml(text: str) -> str:
+    return escape(printable(text), quote=True)
+
+
+def _text(x: float, y: float, text: str, extra: str = "") -> str:
+    return f'<text x="{x:.0f}" y="{y:.0f}"{extra}>{_xml(text)}</text>'
+
+
+def _marker(share: Share) -> str:
+    return (
+        f'<marker id="{share.name.lower()}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" '
+        'markerHeight="9" markerUnits="userSpaceOnUse" orient="auto-start-reverse">'
+        f'<path d="M0 0 8 4 0 8z" fill="{COLOURS[share]}"/></marker>'
+    )
+
+
+def _header(title: str) -> Iterator[str]:
+    yield _text(MARGIN, 32, title, ' font-size="16" font-weight="600" fill="#111827"')
+    for at, share in enumerate(Share):
+        x = MARGIN + at * 320
+        yield (
+            f'<path d="M{x} 58h40" stroke="{COLOURS[share]}" stroke-width="2" '
+            f'stroke-dasharray="{DASHES[share]}" marker-end="url(#{share.name.lower()})"/>'
+        )
+        yield _text(x + 50, 62, LEGEND[share], ' fill="#374151"')
+
+
+def _drawn(line: _Line) -> Iterator[str]:
+    share, first = line.link.share, line.boxes[0]
+    y = first.port(line, first.right)
+    x = first.x + NODE_WIDTH
+    path = [f"M{x:.0f} {y:.0f}H{x + LABEL_WIDTH:.0f}"]
+    before = y
+    for box in line.boxes[1:]:
+        here = box.port(line, box.left)
+        start, half = box.x - CURVE_WIDTH, CURVE_WIDTH / 2
+        path.append(
+            f"C{start + half:.0f} {before:.0f} {start + half:.0f} {here:.0f} {box.x:.0f} {here:.0f}"
+        )
+        if box.node is None:
+            path.append(f"H{box.x + NODE_WIDTH + LABEL_WIDTH:.0f}")
+        before = here
+    markers = "".join(
+        f' marker-{place}="url(#{share.name.lower()})"'
+        for place, there in (("end", line.forwards), ("start", line.backwards))
+        if there
+    )
+    said = "; ".join(line.link.what)
+    yield (
+        f'<path d="{"".join(path)}" fill="none" stroke="{COLOURS[share]}" stroke-width="1.6" '
+        f'stroke-dasharray="{DASHES[share]}"{markers}><title>{_xml(said)}</title></path>'
+    )
+    yield _text(x + 14, y - 4, label(line.link.what), f' font-size="11" fill="{COLOURS[share]}"')
+
+
+def _node(box: _Box) -> Iterator[str]:
+    if box.node is not None:
+        yield from _card(box.node, box.x, box.top, box.height)
+
+
+def _card(node: Node, x: float, y: float, height: float) -> Iterator[str]:
+    fill = "#f3f4f6" if node.folded else "#eef4ff"
+    yield (
+        f'<g><title>{_xml(", ".join(node.names))}</title><rect x="{x:.0f}" y="{y:.0f}" '
+        f'width="{NODE_WIDTH}" height="{height:.0f}" rx="6" fill="{fill}" stroke="#64748b"/>'
+    )
+    lines = _lines(node)
+    top = y + (height - LINE_HEIGHT * len(lines)) / 2 + 12
+    names = len(lines) - 1 - bool(node.within)
+    for at, text in enumerate(lines):
+        style = ' font-weight="600" fill="#111827"' if at < names else ' fill="#4b5563"'
+        yield _text(x + 10, top + at * LINE_HEIGHT, text, style)
+    yield "</g>"
+
+
+ALONE_IN_A_ROW = 4
+ALONE_HEIGHT = 5 * LINE_HEIGHT + 34
+
+
+def _alone(layout: _Layout) -> Iterator[str]:
+    """Draw the nodes without any line beneath the others."""
+    if not layout.alone:
+        return
+    yield _text(MARGIN, layout.bottom + 12, "Nothing passes to or from:", ' fill="#374151"')
+    for at, node in enumerate(layout.alone):
+        x = MARGIN + at % ALONE_IN_A_ROW * (NODE_WIDTH + GAP)
+        y = layout.bottom + 24 + at // ALONE_IN_A_ROW * ALONE_HEIGHT
+        yield from _card(node, x, y, LINE_HEIGHT * len(_lines(node)) + 18)
+
+
+def _alone_height(layout: _Layout) -> float:
+    rows = -(-len(layout.alone) // ALONE_IN_A_ROW)
+    return rows * ALONE_HEIGHT + 24 if rows else 0.0

@@ -1,0 +1,228 @@
+"""A matrix as a picture for people: few nodes, and what passes between them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.domain.flows import Traffic
+from app.domain.groups import Group
+from app.domain.judging.layers import union
+from app.domain.matrix import Matrix
+from app.domain.rules import PortRange, Protocol
+
+MOST_NODES = 24
+MOST_LINKS = 30
+"""More lines than these, and nobody can follow one."""
+
+Groups = frozenset[str]
+
+
+class Share(StrEnum):
+    """Whether packets pass between all pairs alike, between some, or nobody can tell."""
+
+    EVERY_PAIR = "every pair"
+    SOME_PAIRS = "some pairs"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Instances that are in the same groups; or, where `folded`, of that many sets of groups.
+
+    `within` is what they may send one another.
+    """
+
+    names: tuple[str, ...]
+    instances: int
+    folded: int = 0
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What passes from one node to another, by their places; `what` is never empty."""
+
+    source: int
+    target: int
+    share: Share
+    what: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Nodes, the largest first, and at most one link from each to each other one."""
+
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+
+
+@dataclass(slots=True)
+class _Flow:
+    """What was found to pass between two sets of groups."""
+
+    pairs: int = 0
+    reachable: set[tuple[Traffic, ...]] = field(default_factory=set)
+    unknown: set[Traffic] = field(default_factory=set)
+
+
+def picture_of(
+    matrix: Matrix,
+    groups: Mapping[str, Group],
+    *,
+    most_nodes: int = MOST_NODES,
+    most_links: int = MOST_LINKS,
+) -> Picture:
+    """Fold a matrix into so few nodes and links that a person can follow them.
+
+    The largest sets of groups stay nodes of their own; the others become one.
+    """
+    bits: dict[Groups, int] = {}
+    for each in matrix.classes:
+        key = frozenset(each.group_ids)
+        bits[key] = bits.get(key, 0) | each.bits
+    sizes = {key: _instances(matrix, mask) for key, mask in bits.items()}
+    order = sorted(bits, key=lambda key: (-sizes[key], sorted(key)))
+    flows = _flows(matrix)
+    kept = min(len(order), most_nodes)
+    while kept > 2 and _count(flows, _places(order, kept)) > most_links:
+        kept -= 1
+    places = _places(order, kept)
+    masks = [
+        union(bits[key] for key in order if places[key] == place)
+        for place in range(len(set(places.values())))
+    ]
+    merged = _merged(flows, places)
+    nodes = tuple(
+        _node(place, [key for key in order if places[key] == place], groups, matrix, mask, merged)
+        for place, mask in enumerate(masks)
+    )
+    links = tuple(
+        _link(source, target, flow, _pairs(matrix, masks[source], masks[target]))
+        for (source, target), flow in sorted(merged.items())
+        if source != target
+    )
+    return Picture(nodes, links)
+
+
+def _places(order: Sequence[Groups], kept: int) -> dict[Groups, int]:
+    """Give each set of groups its node; the last node is for all that do not stay."""
+    last = kept - 1 if kept < len(order) else kept
+    return {key: min(number, last) for number, key in enumerate(order)}
+
+
+def _flows(matrix: Matrix) -> dict[tuple[Groups, Groups], _Flow]:
+    found: dict[tuple[Groups, Groups], _Flow] = {}
+    ends = matrix.layer.ends
+    for passage in matrix.passages:
+        source, target = (
+            ends[(mask & -mask).bit_length() - 1].eni.group_ids
+            for mask in (passage.sources, passage.targets)
+        )
+        pairs = _pairs(matrix, passage.sources, passage.targets)
+        if pairs:
+            flow = found.setdefault((source, target), _Flow())
+            flow.pairs += pairs
+            flow.reachable.add(passage.reachable)
+            flow.unknown.update(passage.unknown)
+    return found
+
+
+def _pairs(matrix: Matrix, sources: int, targets: int) -> int:
+    """Count pairs of addresses of two different instances."""
+    positions = matrix.layer.positions
+    selves = sum(
+        (positions[end.instance.instance_id] & targets).bit_count()
+        for end in matrix.layer.ends_of(sources)
+    )
+    return sources.bit_count() * targets.bit_count() - selves
+
+
+def _count(flows: Iterable[tuple[Groups, Groups]], places: Mapping[Groups, int]) -> int:
+    """Count the links that a picture would have."""
+    found = {(places[source], places[target]) for source, target in flows}
+    return sum(source != target for source, target in found)
+
+
+def _merged(
+    flows: Mapping[tuple[Groups, Groups], _Flow], places: Mapping[Groups, int]
+) -> dict[tuple[int, int], _Flow]:
+    found: dict[tuple[int, int], _Flow] = {}
+    for (source, target), flow in flows.items():
+        merged = found.setdefault((places[source], places[target]), _Flow())
+        merged.pairs += flow.pairs
+        merged.reachable |= flow.reachable
+        merged.unknown |= flow.unknown
+    return found
+
+
+def _instances(matrix: Matrix, mask: int) -> int:
+    return len({end.instance.instance_id for end in matrix.layer.ends_of(mask)})
+
+
+def _node(
+    place: int,
+    keys: Sequence[Groups],
+    groups: Mapping[str, Group],
+    matrix: Matrix,
+    mask: int,
+    merged: Mapping[tuple[int, int], _Flow],
+) -> Node:
+    inside = merged.get((place, place))
+    within = () if inside is None else _link(place, place, inside, inside.pairs).what
+    if len(keys) > 1:
+        return Node((f"…and {len(keys)} more",), _instances(matrix, mask), len(keys), within)
+    names = tuple(_name(each, groups) for each in sorted(keys[0])) or ("no group",)
+    return Node(names, _instances(matrix, mask), 0, within)
+
+
+def _name(group_id: str, groups: Mapping[str, Group]) -> str:
+    group = groups.get(group_id)
+    if group is None or group.name in {"", group_id}:
+        return group_id
+    return f"{group.name} ({group_id})"
+
+
+def _link(source: int, target: int, flow: _Flow, pairs: int) -> Link:
+    sure = {traffic for each in flow.reachable for traffic in each}
+    if not sure:
+        return Link(source, target, Share.UNKNOWN, words(flow.unknown))
+    alike = len(flow.reachable) == 1 and flow.pairs == pairs
+    return Link(source, target, Share.EVERY_PAIR if alike else Share.SOME_PAIRS, words(sure))
+
+
+# --- words ------------------------------------------------------------------------
+
+
+def words(traffics: Iterable[Traffic]) -> tuple[str, ...]:
+    """Say what passes, shortly: each protocol once, neighbouring and overlapping ports joined.
+
+    Packets that pass from some source ports only are told by themselves.
+    """
+    found = set(traffics)
+    if any(each.protocol is Protocol.ALL for each in found):
+        return ("everything",)
+    spoken: dict[tuple[str, str], list[PortRange]] = {}
+    for each in found:
+        narrowed = not each.source_ports.is_every_port
+        source = f" from port {_ports(each.source_ports)}" if narrowed else ""
+        spoken.setdefault((each.protocol.value, source), []).append(each.ports)
+    return tuple(
+        f"{protocol}{_listed(ports)}{source}"
+        for (protocol, source), ports in sorted(spoken.items())
+    )
+
+
+def _listed(ports: Iterable[PortRange]) -> str:
+    joined: list[PortRange] = []
+    for each in sorted(ports):
+        if joined and each.first <= joined[-1].last + 1:
+            joined[-1] = PortRange(joined[-1].first, max(joined[-1].last, each.last))
+        else:
+            joined.append(each)
+    if len(joined) == 1 and joined[0].is_every_port:
+        return ""
+    return " " + ", ".join(_ports(each) for each in joined)
+
+
+def _ports(ports: PortRange) -> str:
+    return str(ports.first) if ports.first == ports.last else f"{ports.first}-{ports.last}"
