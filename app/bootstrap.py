@@ -34,6 +34,7 @@ from app.services.resuming import Resuming
 from app.services.suppositions import SuppositionsService
 from app.services.sweeping import SweepingService
 from app.services.verification import VerificationService
+from app.services.views import ViewsService
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.settings import Role, Settings
@@ -188,6 +189,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         backups=backups,
         reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
         suppositions=SuppositionsService(worlds=worlds, clock=clock),
+        views=ViewsService(worlds=worlds, directory=directory, clouds=clouds, clock=clock),
         health=HealthService(
             store=store,
             clouds=clouds,

@@ -16,6 +16,7 @@ from app.api.endpoints import (
     plans,
     reachability,
     service,
+    views,
 )
 from app.api.handlers import HANDLERS
 from app.api.hosts import AllowedHosts
@@ -26,6 +27,7 @@ ROUTERS = (
     accounts.router,
     inventory.router,
     reachability.router,
+    views.router,
     plans.router,
     connections.router,
     operations.router,

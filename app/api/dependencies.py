@@ -18,6 +18,7 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
 from app.services.suppositions import SuppositionsService
+from app.services.views import ViewsService
 
 
 async def house_of(request: Request) -> House:
@@ -68,6 +69,10 @@ async def _suppositions(house: InHouse) -> SuppositionsService:
     return house.suppositions
 
 
+async def _views(house: InHouse) -> ViewsService:
+    return house.views
+
+
 async def _health(house: InHouse) -> HealthService:
     return house.health
 
@@ -83,6 +88,7 @@ Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]
+Views = Annotated[ViewsService, Depends(_views)]
 Health = Annotated[HealthService, Depends(_health)]
 
 AskedPage = Annotated[Paging, Depends(asked_page)]

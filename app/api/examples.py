@@ -396,6 +396,63 @@ EXPLANATION: Json = {
     "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
 }
 
+# --- views of many ends ---------------------------------------------------------------
+
+_SHOP_PART: Json = {"account_id": SHOP, "region_id": REGION}
+_DATA_PART: Json = {"account_id": DATA, "region_id": REGION}
+
+MATRIX: Any = {
+    "two accounts": {
+        "summary": "everything that passes between the instances of both accounts",
+        "value": {"scope": [_SHOP_PART, _DATA_PART]},
+    },
+    "from a group": {
+        "summary": "from the application tier to two databases, as a table",
+        "value": {
+            "scope": [_SHOP_PART | {"security_group_ids": ["sg-app"]}],
+            "targets": [_DATA_PART | {"instance_ids": ["i-db01", "i-db02"]}],
+            "format": "csv",
+        },
+    },
+    "a picture": {
+        "summary": "both accounts as a picture",
+        "value": {"scope": [_SHOP_PART, _DATA_PART], "format": "svg"},
+    },
+    "a flowchart": {
+        "summary": "the public side of the shop, as Mermaid text",
+        "value": {
+            "scope": [_SHOP_PART],
+            "nic_type": "internet",
+            "address_family": "ipv4",
+            "format": "mermaid",
+        },
+    },
+}
+WHO_CAN_REACH: Any = {
+    "a database": {
+        "summary": "who reaches i-db01 on 3306?",
+        "value": {"instance": _DB_SIDE, "protocol": "tcp", "port": 3306},
+    },
+    "among some": {
+        "summary": "who in the shop reaches i-db01 on 22, as a table?",
+        "value": {
+            "instance": _DB_SIDE,
+            "protocol": "tcp",
+            "port": 22,
+            "scope": [_SHOP_PART],
+            "format": "csv",
+        },
+    },
+    "a picture": {
+        "summary": "who reaches i-db01 on 3306, as a picture?",
+        "value": {"instance": _DB_SIDE, "protocol": "tcp", "port": 3306, "format": "svg"},
+    },
+}
+MATRIX_ANSWER: Json = {}
+MATRIX_TEXTS: dict[str, str] = {}
+CIRCLE_ANSWER: Json = {}
+CIRCLE_TEXTS: dict[str, str] = {}
+
 # --- connect requests ----------------------------------------------------------------
 
 

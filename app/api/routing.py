@@ -24,6 +24,9 @@ class StrictRoute(APIRoute):
     media_type: ClassVar[str] = "application/json"
     """Of what it answers when all goes well."""
 
+    other_media_types: ClassVar[tuple[str, ...]] = ()
+    """What it answers as well, where the request asks for that."""
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
@@ -34,7 +37,7 @@ class StrictRoute(APIRoute):
         )
 
         async def strict(request: Request) -> Response:
-            check_accept(request.headers.get("accept"), self.media_type)
+            check_accept(request.headers.get("accept"), self.media_type, *self.other_media_types)
             check_query(request, names)
             read = StrictRequest(request)
             await read.fill(takes_body=takes_body)
@@ -96,7 +99,7 @@ class StrictRequest(Request):
         return bytes(parts)
 
 
-def check_accept(accept: str | None, media_type: str = "application/json") -> None:
+def check_accept(accept: str | None, *media_types: str) -> None:
     """Refuse a caller who would not take what is answered here.
 
     Raises:
@@ -104,8 +107,9 @@ def check_accept(accept: str | None, media_type: str = "application/json") -> No
     """
     if accept is None or not accept.strip():
         return
-    if not any(_takes(media_range, media_type) for media_range in accept.split(",")):
-        raise NotAcceptableError(f"accept {media_type}")
+    ranges = accept.split(",")
+    if not any(_takes(each, media_type) for each in ranges for media_type in media_types):
+        raise NotAcceptableError(f"accept {' or '.join(media_types)}")
 
 
 def _takes(media_range: str, media_type: str) -> bool:

@@ -7,6 +7,7 @@ between the nodes; so no label meets another one, and no line runs behind a node
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 
 from app.domain.picture import Link, Node, Picture, Share
@@ -75,7 +76,7 @@ def _lines(node: Node) -> list[str]:
     names = [*node.names[:3]]
     if len(node.names) > 3:
         names.append(f"and {len(node.names) - 3} more groups")
-    lines = [*names, _instances(node)]
+    lines = [*names, *([_instances(node)] if node.instances else [])]
     if node.within:
         lines.append(f"inside: {label(node.within, NODE_TEXT - 8)}")
     return [_short(printable(each), NODE_TEXT) for each in lines]
@@ -144,6 +145,13 @@ class _Box:
     def x(self) -> float:
         return MARGIN + self.column * COLUMN_WIDTH
 
+    def wish(self, *, leftwards: bool) -> float:
+        """How far down it would best stand, for those that it is joined with on one side."""
+        lines, step = (self.right, 1) if leftwards else (self.left, -1)
+        if not lines:
+            return self.middle
+        return sum(_height_beside(self, step, line) for line in lines) / len(lines)
+
     def port(self, line: "_Line", side: list["_Line"]) -> float:
         if self.node is None:
             return self.middle
@@ -210,25 +218,20 @@ class _Layout:
     def _order(self, *, leftwards: bool) -> None:
         """Put each box at the mean height of those it is joined with on one side."""
         for column in reversed(self.columns) if leftwards else self.columns:
-            column.sort(key=lambda box: _mean(box, box.right if leftwards else box.left, leftwards))
+            column.sort(key=lambda box: box.wish(leftwards=leftwards))
             self._stack()
 
     def _order_ports(self) -> None:
         for column in self.columns:
             for box in column:
-                box.left.sort(key=lambda line, own=box: _neighbour(line, own, -1).middle)
-                box.right.sort(key=lambda line, own=box: _neighbour(line, own, 1).middle)
+                box.left.sort(key=partial(_height_beside, box, -1))
+                box.right.sort(key=partial(_height_beside, box, 1))
 
 
-def _neighbour(line: _Line, box: _Box, step: int) -> _Box:
-    return line.boxes[next(at for at, each in enumerate(line.boxes) if each is box) + step]
-
-
-def _mean(box: _Box, lines: Sequence[_Line], leftwards: bool) -> float:  # noqa: FBT001 - private
-    if not lines:
-        return box.middle
-    step = 1 if leftwards else -1
-    return sum(_neighbour(line, box, step).middle for line in lines) / len(lines)
+def _height_beside(box: _Box, step: int, line: _Line) -> float:
+    """How far down the box stands that a line goes on to, or comes from."""
+    at = next(at for at, each in enumerate(line.boxes) if each is box)
+    return line.boxes[at + step].middle
 
 
 def _ranks(picture: Picture, linked: Sequence[int]) -> dict[int, int]:
@@ -272,9 +275,7 @@ def svg(picture: Picture, title: str) -> str:
     width = max(len(layout.columns) * COLUMN_WIDTH - LABEL_WIDTH - CURVE_WIDTH + 2 * MARGIN, 1000)
     height = layout.bottom + _alone_height(layout) + MARGIN
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" '
-        f'height="{height:.0f}" viewBox="0 0 {width} {height:.0f}" '
-        'font-family="system-ui, sans-serif" font-size="12">',
+        _opening(width, height),
         f"<title>{_xml(title)}</title>",
         f"<defs>{''.join(_marker(share) for share in Share)}</defs>",
         f'<rect width="{width}" height="{height:.0f}" fill="#ffffff"/>',
@@ -285,6 +286,14 @@ def svg(picture: Picture, title: str) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _opening(width: float, height: float) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width:.0f}" '
+        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        'font-family="system-ui, sans-serif" font-size="12">'
+    )
 
 
 def _xml(text: str) -> str:
@@ -355,7 +364,7 @@ def _card(node: Node, x: float, y: float, height: float) -> Iterator[str]:
     )
     lines = _lines(node)
     top = y + (height - LINE_HEIGHT * len(lines)) / 2 + 12
-    names = len(lines) - 1 - bool(node.within)
+    names = len(lines) - bool(node.instances) - bool(node.within)
     for at, text in enumerate(lines):
         style = ' font-weight="600" fill="#111827"' if at < names else ' fill="#4b5563"'
         yield _text(x + 10, top + at * LINE_HEIGHT, text, style)

@@ -1,14 +1,17 @@
 """A matrix as a picture for people: few nodes, and what passes between them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.domain.flows import Traffic
+from app.domain.flows import Outcome, Traffic
 from app.domain.groups import Group
 from app.domain.judging.layers import union
 from app.domain.matrix import Matrix
-from app.domain.rules import PortRange, Protocol
+from app.domain.reach import Circle
+from app.domain.rules import Direction, PortRange, Protocol
+from app.domain.sentences import name
+from app.domain.world import GroupEnd, InterfaceEnd
 
 MOST_NODES = 24
 MOST_LINKS = 30
@@ -93,7 +96,12 @@ def picture_of(
     ]
     merged = _merged(flows, places)
     nodes = tuple(
-        _node(place, [key for key in order if places[key] == place], groups, matrix, mask, merged)
+        _node(
+            [key for key in order if places[key] == place],
+            groups,
+            _instances(matrix, mask),
+            merged.get((place, place)),
+        )
         for place, mask in enumerate(masks)
     )
     links = tuple(
@@ -160,19 +168,13 @@ def _instances(matrix: Matrix, mask: int) -> int:
 
 
 def _node(
-    place: int,
-    keys: Sequence[Groups],
-    groups: Mapping[str, Group],
-    matrix: Matrix,
-    mask: int,
-    merged: Mapping[tuple[int, int], _Flow],
+    keys: Sequence[Groups], groups: Mapping[str, Group], instances: int, inside: _Flow | None
 ) -> Node:
-    inside = merged.get((place, place))
-    within = () if inside is None else _link(place, place, inside, inside.pairs).what
+    within = () if inside is None else _link(0, 0, inside, inside.pairs).what
     if len(keys) > 1:
-        return Node((f"…and {len(keys)} more",), _instances(matrix, mask), len(keys), within)
+        return Node((f"…and {len(keys)} more",), instances, len(keys), within)
     names = tuple(_name(each, groups) for each in sorted(keys[0])) or ("no group",)
-    return Node(names, _instances(matrix, mask), 0, within)
+    return Node(names, instances, 0, within)
 
 
 def _name(group_id: str, groups: Mapping[str, Group]) -> str:
@@ -226,3 +228,66 @@ def _listed(ports: Iterable[PortRange]) -> str:
 
 def _ports(ports: PortRange) -> str:
     return str(ports.first) if ports.first == ports.last else f"{ports.first}-{ports.last}"
+
+
+# --- who reaches one instance -------------------------------------------------------
+
+
+def picture_of_circles(
+    own: InterfaceEnd | None,
+    circles: Mapping[Direction, Circle],
+    traffic: Traffic,
+    groups: Mapping[str, Group],
+) -> Picture:
+    """Show one address, and those that reach it or that it reaches, by their groups."""
+    nodes = [Node(("no such address",) if own is None else (name(own),), 1)]
+    places: dict[tuple[str, ...], int] = {}
+    found: dict[tuple[str, ...], set[str]] = {}
+    links: dict[tuple[int, int], Link] = {}
+    what = words([traffic])
+    for direction, circle in circles.items():
+        for names, instance_id, outcome in _others(circle, groups):
+            place = places.setdefault(names, len(places) + 1)
+            found.setdefault(names, set()).update(instance_id)
+            share = Share.UNKNOWN if outcome is Outcome.UNKNOWN else Share.EVERY_PAIR
+            ends = (place, 0) if direction is Direction.INGRESS else (0, place)
+            said = links.get(ends)
+            if said is not None and said.share is not share:
+                share = Share.SOME_PAIRS
+            links[ends] = Link(*ends, share, what)
+    nodes += [Node(names, len(found[names])) for names in places]
+    return _capped(nodes, list(links.values()))
+
+
+def _others(
+    circle: Circle, groups: Mapping[str, Group]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Outcome]]:
+    """Name everybody on the other end: groups for instances, then blocks, then what is unread."""
+    for each in circle.interfaces:
+        if isinstance(each.end, InterfaceEnd):
+            names = tuple(_name(group_id, groups) for group_id in sorted(each.end.eni.group_ids))
+            yield names or ("no group",), (each.end.instance.instance_id,), each.outcome
+    for outcome in (Outcome.REACHABLE, Outcome.UNKNOWN):
+        blocks = [name(each.end) for each in circle.addresses if each.outcome is outcome]
+        if blocks:
+            more = (f"and {len(blocks) - 2} more blocks",) if len(blocks) > 3 else ()
+            yield (*blocks[: 2 if more else 3], *more), (), outcome
+    for each in circle.groups:
+        if isinstance(each.end, GroupEnd):
+            yield (each.end.ref.group_id, "could not be read"), (), each.outcome
+
+
+def _capped(nodes: Sequence[Node], links: Sequence[Link]) -> Picture:
+    """Make one node of those beyond the most that a picture may have."""
+    if len(nodes) <= MOST_NODES:
+        return Picture(tuple(nodes), tuple(links))
+    last = MOST_NODES - 1
+    rest = nodes[last:]
+    more = Node((f"…and {len(rest)} more",), sum(each.instances for each in rest), len(rest))
+    merged: dict[tuple[int, int], Link] = {}
+    for link in links:
+        source, target = min(link.source, last), min(link.target, last)
+        before = merged.get((source, target))
+        share = link.share if before is None or before.share is link.share else Share.SOME_PAIRS
+        merged[source, target] = Link(source, target, share, link.what)
+    return Picture((*nodes[:last], more), tuple(merged.values()))

@@ -13,6 +13,7 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
 from app.services.suppositions import SuppositionsService
+from app.services.views import ViewsService
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +30,5 @@ class House:
     backups: BackupsService
     reachability: ReachabilityService
     suppositions: SuppositionsService
+    views: ViewsService
     health: HealthService

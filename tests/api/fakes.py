@@ -32,6 +32,7 @@ from app.ports.ecs import GroupSummary
 from app.ports.store import KeptPlan, Page
 from app.services.connections import ConnectionView
 from app.services.house import House
+from app.services.views import Format, View
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 KNOWN = "known"
@@ -299,6 +300,20 @@ class Reachability(Fake):
         }
 
 
+class Views(Fake):
+    def matrix(self, scope: Any, targets: Any, **asked: Any) -> View:
+        self.note("matrix", scope, targets, asked)
+        return self._view(asked["format"], examples.MATRIX_ANSWER, examples.MATRIX_TEXTS)
+
+    def who_can_reach(self, instance: Any, traffic: Any, scope: Any, **asked: Any) -> View:
+        self.note("who_can_reach", instance, traffic, scope, asked)
+        return self._view(asked["format"], examples.CIRCLE_ANSWER, examples.CIRCLE_TEXTS)
+
+    @staticmethod
+    def _view(kind: Format, answer: Document, texts: dict[str, str]) -> View:
+        return View(answer) if kind is Format.JSON else View(texts[kind], truncated=True)
+
+
 @dataclass
 class Health(Fake):
     checks: dict[str, bool] = field(default_factory=lambda: {"database": True, "cloud": True})
@@ -323,6 +338,7 @@ class Fakes:
     backups: Backups = field(default_factory=Backups)
     reachability: Reachability = field(default_factory=Reachability)
     suppositions: Suppositions = field(default_factory=Suppositions)
+    views: Views = field(default_factory=Views)
     health: Health = field(default_factory=Health)
 
     @property
