@@ -398,30 +398,30 @@ EXPLANATION: Json = {
 
 # --- views of many ends ---------------------------------------------------------------
 
-_SHOP_PART: Json = {"account_id": SHOP, "region_id": REGION}
-_DATA_PART: Json = {"account_id": DATA, "region_id": REGION}
+SHOP_PART: Json = {"account_id": SHOP, "region_id": REGION}
+DATA_PART: Json = {"account_id": DATA, "region_id": REGION}
 
 MATRIX: Any = {
     "two accounts": {
         "summary": "everything that passes between the instances of both accounts",
-        "value": {"scope": [_SHOP_PART, _DATA_PART]},
+        "value": {"scope": [SHOP_PART, DATA_PART]},
     },
     "from a group": {
         "summary": "from the application tier to two databases, as a table",
         "value": {
-            "scope": [_SHOP_PART | {"security_group_ids": ["sg-app"]}],
-            "targets": [_DATA_PART | {"instance_ids": ["i-db01", "i-db02"]}],
+            "scope": [SHOP_PART | {"security_group_ids": ["sg-app"]}],
+            "targets": [DATA_PART | {"instance_ids": ["i-db01", "i-db02"]}],
             "format": "csv",
         },
     },
     "a picture": {
         "summary": "both accounts as a picture",
-        "value": {"scope": [_SHOP_PART, _DATA_PART], "format": "svg"},
+        "value": {"scope": [SHOP_PART, DATA_PART], "format": "svg"},
     },
     "a flowchart": {
         "summary": "the public side of the shop, as Mermaid text",
         "value": {
-            "scope": [_SHOP_PART],
+            "scope": [SHOP_PART],
             "nic_type": "internet",
             "address_family": "ipv4",
             "format": "mermaid",
@@ -439,7 +439,7 @@ WHO_CAN_REACH: Any = {
             "instance": _DB_SIDE,
             "protocol": "tcp",
             "port": 22,
-            "scope": [_SHOP_PART],
+            "scope": [SHOP_PART],
             "format": "csv",
         },
     },
@@ -448,10 +448,184 @@ WHO_CAN_REACH: Any = {
         "value": {"instance": _DB_SIDE, "protocol": "tcp", "port": 3306, "format": "svg"},
     },
 }
-MATRIX_ANSWER: Json = {}
-MATRIX_TEXTS: dict[str, str] = {}
-CIRCLE_ANSWER: Json = {}
-CIRCLE_TEXTS: dict[str, str] = {}
+_A_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" role="img">…</svg>'
+MATRIX_ANSWER: Json = {
+    "pairs": {"asked": 6, "reachable": 6, "unknown": 0, "blocked": 0},
+    "classes": [
+        {
+            "name": "sg-app",
+            "security_group_ids": ["sg-app"],
+            "instances": [
+                {
+                    "account_id": SHOP,
+                    "region_id": REGION,
+                    "instance_id": "i-app01",
+                    "address": "10.170.2.1",
+                },
+                {
+                    "account_id": SHOP,
+                    "region_id": REGION,
+                    "instance_id": "i-stopped01",
+                    "address": "10.170.8.1",
+                },
+                {
+                    "account_id": SHOP,
+                    "region_id": REGION,
+                    "instance_id": "i-locked01",
+                    "address": "10.170.8.2",
+                },
+            ],
+        },
+        {
+            "name": "sg-db",
+            "security_group_ids": ["sg-db"],
+            "instances": [
+                {
+                    "account_id": DATA,
+                    "region_id": REGION,
+                    "instance_id": "i-db01",
+                    "address": "10.170.3.1",
+                },
+                {
+                    "account_id": DATA,
+                    "region_id": REGION,
+                    "instance_id": "i-db02",
+                    "address": "10.170.3.2",
+                },
+            ],
+        },
+    ],
+    "items": [
+        {
+            "source": "sg-app",
+            "target": "sg-db",
+            "pairs": 6,
+            "reachable": [{"protocol": "tcp", "port_range": "3306/3306"}],
+            "unknown": [],
+        }
+    ],
+    "truncated": False,
+    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+}
+MATRIX_TEXTS: dict[str, str] = {
+    "csv": (
+        "source,source_instance_ids,target,target_instance_ids,pairs,verdict,protocol,port_range,source_port_range\r\n"
+        "sg-app,i-app01 i-locked01 i-stopped01,sg-db,i-db01 i-db02,6,reachable,tcp,3306/3306,\r\n"
+    ),
+    "svg": _A_PICTURE,
+    "mermaid": (
+        "flowchart LR\n"
+        '  n0["app #40;sg-app#41;<br/>3 instances"]\n'
+        '  n1["db #40;sg-db#41;<br/>2 instances"]\n'
+        '  n0 -->|"tcp 3306"| n1\n'
+        "  linkStyle 0 stroke:#1b6e43\n"
+        "  %% solid green: from every instance to every instance\n"
+        "  %% dotted orange: between some of them, or not all alike\n"
+        "  %% dotted grey: unknown: what decides could not be read\n"
+    ),
+}
+CIRCLE_ANSWER: Json = {
+    "address": "10.170.3.1",
+    "reached_by": {
+        "instances": [
+            {
+                "account_id": SHOP,
+                "region_id": REGION,
+                "instance_id": "i-app01",
+                "address": "10.170.2.1",
+                "security_group_ids": ["sg-app"],
+                "verdict": "reachable",
+                "code": "rule",
+            },
+            {
+                "account_id": DATA,
+                "region_id": REGION,
+                "instance_id": "i-db02",
+                "address": "10.170.3.2",
+                "security_group_ids": ["sg-db"],
+                "verdict": "reachable",
+                "code": "intra_group",
+            },
+            {
+                "account_id": SHOP,
+                "region_id": REGION,
+                "instance_id": "i-locked01",
+                "address": "10.170.8.2",
+                "security_group_ids": ["sg-app"],
+                "verdict": "reachable",
+                "code": "rule",
+            },
+            {
+                "account_id": SHOP,
+                "region_id": REGION,
+                "instance_id": "i-stopped01",
+                "address": "10.170.8.1",
+                "security_group_ids": ["sg-app"],
+                "verdict": "reachable",
+                "code": "rule",
+            },
+        ],
+        "addresses": [],
+        "unread_groups": [],
+        "blocked_instances": 14,
+    },
+    "reaches": {
+        "instances": [
+            {
+                "account_id": DATA,
+                "region_id": REGION,
+                "instance_id": "i-db02",
+                "address": "10.170.3.2",
+                "security_group_ids": ["sg-db"],
+                "verdict": "reachable",
+                "code": "intra_group",
+            },
+            {
+                "account_id": SHOP,
+                "region_id": REGION,
+                "instance_id": "i-wide01",
+                "address": "10.170.6.1",
+                "security_group_ids": ["sg-wide-open"],
+                "verdict": "reachable",
+                "code": "rule",
+            },
+        ],
+        "addresses": [{"address": "0.0.0.0/0", "verdict": "reachable", "code": "default"}],
+        "unread_groups": [],
+        "blocked_instances": 16,
+    },
+    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+}
+CIRCLE_TEXTS: dict[str, str] = {
+    "csv": (
+        "direction,instance_id,address,verdict,code\r\n"
+        "reached_by,i-app01,10.170.2.1,reachable,rule\r\n"
+        "reached_by,i-db02,10.170.3.2,reachable,intra_group\r\n"
+        "reached_by,i-locked01,10.170.8.2,reachable,rule\r\n"
+        "reached_by,i-stopped01,10.170.8.1,reachable,rule\r\n"
+        "reaches,i-db02,10.170.3.2,reachable,intra_group\r\n"
+        "reaches,i-wide01,10.170.6.1,reachable,rule\r\n"
+        "reaches,,0.0.0.0/0,reachable,default\r\n"
+    ),
+    "svg": _A_PICTURE,
+    "mermaid": (
+        "flowchart LR\n"
+        '  n0["i-db01 #40;10.170.3.1#41;<br/>1 instance"]\n'
+        '  n1["app #40;sg-app#41;<br/>3 instances"]\n'
+        '  n2["db #40;sg-db#41;<br/>1 instance"]\n'
+        '  n3["wide-open #40;sg-wide-open#41;<br/>1 instance"]\n'
+        '  n4["0.0.0.0/0"]\n'
+        '  n1 -->|"tcp 3306"| n0\n'
+        '  n2 -->|"tcp 3306"| n0\n'
+        '  n0 -->|"tcp 3306"| n2\n'
+        '  n0 -->|"tcp 3306"| n3\n'
+        '  n0 -->|"tcp 3306"| n4\n'
+        "  linkStyle 0,1,2,3,4 stroke:#1b6e43\n"
+        "  %% solid green: from every instance to every instance\n"
+        "  %% dotted orange: between some of them, or not all alike\n"
+        "  %% dotted grey: unknown: what decides could not be read\n"
+    ),
+}
 
 # --- connect requests ----------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from html import escape
 
 from app.domain.picture import Link, Node, Picture, Share
 
-NODE_WIDTH, LABEL_WIDTH, CURVE_WIDTH = 210, 190, 90
+NODE_WIDTH, LABEL_WIDTH, CURVE_WIDTH = 230, 190, 90
 COLUMN_WIDTH = NODE_WIDTH + LABEL_WIDTH + CURVE_WIDTH
 LINE_HEIGHT, PORT_HEIGHT, GAP, MARGIN, HEAD = 16, 20, 26, 24, 92
-NODE_TEXT, LABEL_TEXT = 30, 27
+NODE_TEXT, LABEL_TEXT = 27, 27
 """Characters that fit into a node's line and into a label."""
 
 COLOURS: Mapping[Share, str] = {
@@ -100,8 +100,7 @@ def mermaid(picture: Picture) -> str:
         places = [str(at) for at, link in enumerate(picture.links) if link.share is share]
         if places:
             lines.append(f"  linkStyle {','.join(places)} stroke:{colour}")
-    notes = "; ".join(f"{name}: {LEGEND[share]}" for share, name in _MERMAID_LEGEND.items())
-    lines.append(f"  %% {notes}")
+    lines += [f"  %% {name}: {LEGEND[share]}" for share, name in _MERMAID_LEGEND.items()]
     return "\n".join(lines) + "\n"
 
 

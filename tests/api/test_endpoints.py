@@ -6,12 +6,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api import examples
+from app.domain.documents import Document
 from app.domain.errors import (
     CloudThrottledError,
     MethodNotPossibleError,
     PlanStaleError,
     TargetBusyError,
 )
+from app.domain.flows import Traffic
+from app.domain.groups import Place
+from app.domain.rules import PortRange, Protocol
+from app.services.views import Part
 from tests.api.fakes import KNOWN, UNKNOWN, Fakes, Unforeseen
 
 
@@ -191,6 +196,73 @@ def test_the_error_of_an_operation_reads_like_an_answered_one(client: TestClient
 def test_backups_are_listed_without_their_content_and_read_with_it(client: TestClient) -> None:
     assert "content" not in client.get("/v1/backups?group_id=sg-db").json()["items"][0]
     assert client.get(f"/v1/backups/{KNOWN}").json()["content"] == examples.BACKUP["content"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [
+        ("csv", "text/csv; charset=utf-8"),
+        ("svg", "image/svg+xml"),
+        ("mermaid", "text/vnd.mermaid; charset=utf-8"),
+    ],
+)
+def test_views_are_answered_in_the_format_that_was_asked_for(
+    client: TestClient, kind: str, media_type: str
+) -> None:
+    for path, example, texts in (
+        ("matrix", examples.MATRIX["two accounts"], examples.MATRIX_TEXTS),
+        ("who-can-reach", examples.WHO_CAN_REACH["a database"], examples.CIRCLE_TEXTS),
+    ):
+        body = example["value"] | {"format": kind}
+        accept = {"Accept": media_type.split(";", maxsplit=1)[0]}
+        answer = client.post(f"/v1/reachability/{path}", json=body, headers=accept)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == media_type
+        assert answer.headers["X-Truncated"] == "true"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
+        assert answer.text == texts[kind]
+
+
+def test_what_a_view_is_asked_for_is_handed_on(client: TestClient, fakes: Fakes) -> None:
+    body = examples.MATRIX["from a group"]["value"] | {"format": "json", "nic_type": "internet"}
+    answer = client.post("/v1/reachability/matrix", json=body)
+    assert answer.json() == examples.MATRIX_ANSWER
+    scope = Part(Place(examples.SHOP, examples.REGION), group_ids=frozenset({"sg-app"}))
+    targets = Part(Place(examples.DATA, examples.REGION), frozenset({"i-db01", "i-db02"}))
+    ((_, asked),) = fakes.views.asked
+    assert asked[:2] == ([scope], [targets])
+    assert asked[2] == {"plane": "internet", "family": "ipv4", "format": "json"}
+    body = examples.WHO_CAN_REACH["a database"]["value"]
+    assert client.post("/v1/reachability/who-can-reach", json=body).json() == examples.CIRCLE_ANSWER
+    _, (_, asked) = fakes.views.asked
+    place = Place(examples.DATA, examples.REGION)
+    packets = Traffic(Protocol.TCP, PortRange(3306, 3306))
+    assert asked[:3] == ((place, "i-db01"), packets, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("matrix", {"scope": []}, "empty_change"),
+        ("matrix", {"scope": [examples.SHOP_PART] * 2}, "duplicate_item"),
+        ("matrix", {"scope": [examples.SHOP_PART | {"instance_ids": []}]}, "empty_change"),
+        (
+            "matrix",
+            {"scope": [examples.SHOP_PART | {"instance_ids": [f"i-{n}" for n in range(1001)]}]},
+            "too_many_items",
+        ),
+        ("matrix", {"scope": [examples.SHOP_PART], "format": "pdf"}, "validation"),
+        ("who-can-reach", {"protocol": "tcp"}, "invalid_port"),
+        ("who-can-reach", {"protocol": "icmp", "port": 80}, "invalid_port"),
+    ],
+)
+def test_views_that_mean_nothing_are_refused(
+    client: TestClient, path: str, body: Document, code: str
+) -> None:
+    if path == "who-can-reach":
+        body |= {"instance": examples.SHOP_PART | {"instance_id": "i-web01"}}
+    answer = client.post(f"/v1/reachability/{path}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
 @pytest.mark.parametrize("name", examples.EXPLAIN)
