@@ -6,11 +6,12 @@ target's ingress, the source's egress, what is open beside the asked, and what n
 Source: ECS documentation, security group rules, frequently asked questions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
 
+from app.domain.addresses import Block
 from app.domain.evaluate import Evaluator, intra_group
 from app.domain.flows import DecidingRule, Flow, Outcome, Traffic, Verdict
 from app.domain.groups import GroupRef, Instance
@@ -103,7 +104,7 @@ class Inspector:
         self.world = world
         self._evaluator = Evaluator(world)
         self._benches = Benches(world)
-        self._networks: dict[tuple[str, str | None], frozenset[str]] = {}
+        self._namings: dict[Hashable, Bench] = {}
 
     def hindrances(self, verdict: Verdict) -> tuple[Hindrance, ...]:
         """Return all that stands in the way of a flow, in checking order.
@@ -186,27 +187,44 @@ class Inspector:
                 HindranceCode.WRONG_NIC_TYPE,
                 [each for each in found if private or not isinstance(each[0].peer, GroupPeer)],
             )
-        elsewhere: dict[DecidingRule, Found] = {}
-        for group_ids in self._groups_about(own, other):
-            stranger = replace(own, eni=replace(own.eni, group_ids=group_ids))
+        found = []
+        if isinstance(other, InterfaceEnd):
+            stranger = replace(own, eni=replace(own.eni, group_ids=other.eni.group_ids))
             bench = self._benches.of(stranger, direction, flow.plane)
-            for line, surely in bench.matching(protocol, own.block, other):
-                if line.deciding.group.group_id not in own.eni.group_ids:
-                    elsewhere.setdefault(line.deciding, (line, surely))
-        yield HindranceCode.OTHER_GROUP, list(elsewhere.values())
+            found += bench.matching(protocol, own.block, other)
+        speaker = _speaker(own, other)
+        if speaker is not None:
+            bench = self._naming(own, direction, flow.plane)
+            found += bench.matching(protocol, own.block, speaker)
+        yield (
+            HindranceCode.OTHER_GROUP,
+            [each for each in found if each[0].deciding.group.group_id not in own.eni.group_ids],
+        )
 
-    def _groups_about(self, own: InterfaceEnd, other: End) -> Iterator[frozenset[str]]:
-        """Groups of the network of `own` that were read, and those of the other end."""
-        network = (own.instance.place.region_id, own.instance.vpc_id)
-        if network not in self._networks:
-            self._networks[network] = frozenset(
+    def _naming(self, own: InterfaceEnd, direction: Direction, plane: NicType) -> Bench:
+        """Return the rules of all groups of the network that name one address or a group.
+
+        Wider ones are not meant for anybody in particular, and there may be very many.
+        """
+        region_id, vpc_id = own.instance.place.region_id, own.instance.vpc_id
+        key = (region_id, vpc_id, direction, plane, own.block.family)
+        if key not in self._namings:
+            network = frozenset(
                 group_id
                 for group_id, group in self.world.groups.items()
-                if (group.place.region_id, group.vpc_id) == network
+                if (group.place.region_id, group.vpc_id) == (region_id, vpc_id)
             )
-        yield self._networks[network]
-        if isinstance(other, InterfaceEnd):
-            yield other.eni.group_ids
+            stranger = replace(own, eni=replace(own.eni, group_ids=network))
+            lines = [
+                line
+                for line in self._benches.of(stranger, direction, plane).lines
+                if isinstance(line.peer, GroupPeer)
+                or (isinstance(line.peer, Block) and line.peer.is_single)
+            ]
+            self._namings[key] = Bench(
+                self.world, stranger.eni, direction, plane, own.block.family, parts=[lines]
+            )
+        return self._namings[key]
 
     def _default(self, flow: Flow, direction: Direction, own: InterfaceEnd) -> Hindrance:
         groups = groups_read(self.world, own.eni)
@@ -298,6 +316,15 @@ class _Seen:
 
     def _doubt(self, lines: Sequence[Line]) -> None:
         self.doubts |= dict.fromkeys(line.deciding for line in lines)
+
+
+def _speaker(own: InterfaceEnd, other: End) -> InterfaceEnd | None:
+    """Return an interface that has the other end's one address, in no group if it has none."""
+    if isinstance(other, InterfaceEnd):
+        return other
+    if isinstance(other, AddressEnd) and other.block.is_single:
+        return InterfaceEnd(own.instance, replace(own.eni, group_ids=frozenset()), other.block)
+    return None
 
 
 def _told(flow: Flow, seen: _Seen, own: InterfaceEnd) -> Iterator[Hindrance]:

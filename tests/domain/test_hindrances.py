@@ -223,12 +223,28 @@ def test_a_rule_in_the_group_of_the_source_is_on_the_wrong_group() -> None:
     ]
 
 
-def test_a_rule_in_a_group_of_neither_end_is_on_the_wrong_group() -> None:
-    third = group(group_id="sg-3", rules=[rule(rule_id="sgr-lost", ports="20/30")])
-    deaf = group(group_id="sg-4", rules=[rule(rule_id="sgr-deaf", ports="23")])
+@pytest.mark.parametrize("peer", ["10.170.1.1/32", "sg-1"])
+def test_a_rule_in_a_group_of_neither_end_that_names_the_source_is_on_the_wrong_group(
+    peer: str,
+) -> None:
+    lost = rule(rule_id="sgr-lost", ports="20/30", peer=peer)
+    third = group(group_id="sg-3", rules=[lost])
+    deaf = group(group_id="sg-4", rules=[rule(rule_id="sgr-deaf", ports="23", peer=peer)])
+    broad = group(group_id="sg-5", rules=[rule(rule_id="sgr-broad", ports="22")])
     base = classic()
-    of = replace(base, groups={**base.groups, "sg-3": third, "sg-4": deaf})
+    of = replace(base, groups={**base.groups, "sg-3": third, "sg-4": deaf, "sg-5": broad})
     assert named(of, SSH)[1:] == [("other_group", "sg-3", "sgr-lost")]
+
+
+def test_a_rule_that_names_a_bare_address_is_found_in_another_group() -> None:
+    lost = rule(rule_id="sgr-lost", ports="22", peer="10.170.9.9/32")
+    base = classic()
+    of = replace(base, groups={**base.groups, "sg-3": group(group_id="sg-3", rules=[lost])})
+    asked = flow(address("10.170.9.9"), B, ports="22")
+    assert named(of, asked) == [
+        ("ingress_default", "sg-2", None),
+        ("other_group", "sg-3", "sgr-lost"),
+    ]
 
 
 def test_what_could_not_be_read_is_named_beside_what_surely_blocks() -> None:
