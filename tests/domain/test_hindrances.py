@@ -268,6 +268,31 @@ def test_a_group_that_could_not_be_read_leaves_no_sure_remedy() -> None:
     assert remedy(of, explain(of, asked)) == ()
 
 
+def test_a_drop_behind_an_accept_that_could_not_be_read_is_not_said_to_block() -> None:
+    of = classic(
+        rule(rule_id="sgr-list", peer="pl-lost", priority=2),
+        rule(rule_id="sgr-drop", policy="drop", priority=3),
+        source=(rule(rule_id="sgr-out", direction="egress", policy="drop", priority=4),),
+    )
+    assert named(of, SSH) == [
+        ("egress_drop", "sg-1", "sgr-out"),
+        ("unreadable", "sg-2", "sgr-list"),
+    ]
+
+
+def test_a_drop_that_a_group_nobody_could_read_may_beat_is_not_said_to_block() -> None:
+    b = instance(instance_id="i-b", addresses=["10.170.1.2"], groups=["sg-2", "sg-lost"])
+    of = classic(
+        rule(rule_id="sgr-in", policy="drop", priority=2),
+        source=(rule(rule_id="sgr-out", direction="egress", policy="drop", priority=4),),
+    )
+    of = replace(of, instances={"i-a": A, "i-b": b})
+    assert named(of, flow(A, b, ports="22")) == [
+        ("egress_drop", "sg-1", "sgr-out"),
+        ("unreadable", "sg-lost", None),
+    ]
+
+
 def test_a_group_of_a_cloud_product_is_named_and_not_changed() -> None:
     base = classic()
     of = replace(base, groups={**base.groups, "sg-2": replace(base.groups["sg-2"], managed=True)})
