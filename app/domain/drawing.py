@@ -71,6 +71,13 @@ def _instances(node: Node) -> str:
     return "1 instance" if node.instances == 1 else f"{node.instances} instances"
 
 
+_INSIDE: Mapping[Share, str] = {
+    Share.EVERY_PAIR: "inside: ",
+    Share.SOME_PAIRS: "inside, some: ",
+    Share.UNKNOWN: "inside, unknown: ",
+}
+
+
 def _lines(node: Node) -> list[str]:
     """Return what stands in a node: who, how many, and what they may send one another."""
     names = [*node.names[:3]]
@@ -78,7 +85,8 @@ def _lines(node: Node) -> list[str]:
         names.append(f"and {len(node.names) - 3} more groups")
     lines = [*names, *([_instances(node)] if node.instances else [])]
     if node.within:
-        lines.append(f"inside: {label(node.within, NODE_TEXT - 8)}")
+        inside = _INSIDE[node.share]
+        lines.append(inside + label(node.within, NODE_TEXT - len(inside)))
     return [_short(printable(each), NODE_TEXT) for each in lines]
 
 
@@ -271,7 +279,8 @@ def svg(picture: Picture, title: str) -> str:
     """Return a picture that stands by itself, on white; each text is escaped."""
     layout = _Layout(picture)
     alone = list(_alone(layout))
-    width = max(len(layout.columns) * COLUMN_WIDTH - LABEL_WIDTH - CURVE_WIDTH + 2 * MARGIN, 1000)
+    columns = len(layout.columns) * COLUMN_WIDTH - LABEL_WIDTH - CURVE_WIDTH
+    width = max(columns, ALONE_IN_A_ROW * (NODE_WIDTH + GAP)) + 2 * MARGIN
     height = layout.bottom + _alone_height(layout) + MARGIN
     parts = [
         _opening(width, height),

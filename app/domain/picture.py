@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from app.domain.flows import Outcome, Traffic
 from app.domain.groups import Group
@@ -18,6 +19,7 @@ MOST_LINKS = 30
 """More lines than these, and nobody can follow one."""
 
 Groups = frozenset[str]
+_Inside: TypeAlias = "tuple[tuple[str, ...], Share]"
 
 
 class Share(StrEnum):
@@ -32,13 +34,14 @@ class Share(StrEnum):
 class Node:
     """Instances that are in the same groups; or, where `folded`, of that many sets of groups.
 
-    `within` is what they may send one another.
+    `within` is what they may send one another, and `share` whether all of them may.
     """
 
     names: tuple[str, ...]
     instances: int
     folded: int = 0
     within: tuple[str, ...] = ()
+    share: Share = Share.EVERY_PAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def picture_of(
             [key for key in order if places[key] == place],
             groups,
             _instances(matrix, mask),
-            merged.get((place, place)),
+            _inside(merged.get((place, place)), _pairs(matrix, mask, mask)),
         )
         for place, mask in enumerate(masks)
     )
@@ -168,13 +171,19 @@ def _instances(matrix: Matrix, mask: int) -> int:
 
 
 def _node(
-    keys: Sequence[Groups], groups: Mapping[str, Group], instances: int, inside: _Flow | None
+    keys: Sequence[Groups], groups: Mapping[str, Group], instances: int, inside: _Inside
 ) -> Node:
-    within = () if inside is None else _link(0, 0, inside, inside.pairs).what
     if len(keys) > 1:
-        return Node((f"…and {len(keys)} more",), instances, len(keys), within)
+        return Node((f"…and {len(keys)} more",), instances, len(keys), *inside)
     names = tuple(_name(each, groups) for each in sorted(keys[0])) or ("no group",)
-    return Node(names, instances, 0, within)
+    return Node(names, instances, 0, *inside)
+
+
+def _inside(flow: _Flow | None, pairs: int) -> _Inside:
+    if flow is None:
+        return (), Share.EVERY_PAIR
+    link = _link(0, 0, flow, pairs)
+    return link.what, link.share
 
 
 def _name(group_id: str, groups: Mapping[str, Group]) -> str:

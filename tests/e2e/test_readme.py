@@ -83,3 +83,18 @@ def test_the_tour_of_the_readme_is_what_the_service_answers(client: httpx.Client
     connections = client.get("/v1/connections").json()["items"]
     gone = client.delete(f"/v1/connections/{connections[0]['id']}").json()
     assert ended(client, gone["id"])["status"] == "succeeded"
+
+
+def test_the_page_about_many_ends_shows_what_the_service_answers(client: httpx.Client) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / "reachability.md").read_text("utf-8"))
+    answer: Any = None
+    sent = 0
+    for language, text in blocks:
+        if language == "http":
+            line, body = text.split("\n", 1)
+            verb, path = line.split()
+            answer = client.request(verb, path, json=json.loads(body)).json()
+            sent += 1
+        else:
+            assert_shows(json.loads(text), answer)
+    assert sent == 2

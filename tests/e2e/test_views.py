@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from app.api import examples
-from tests.support.e2e import Api, Cloud, Document
+from tests.support.clouds import group_entry, instance_entry
+from tests.support.e2e import Api, Cloud, Document, estate
 
 MATRIX, CIRCLE = "/reachability/matrix", "/reachability/who-can-reach"
 ASKED = [
@@ -158,3 +159,33 @@ def test_a_table_has_a_row_for_each_kind_of_packets(api: Api) -> None:
 def test_what_does_not_exist_is_not_found(api: Api, path: str, missing: Document) -> None:
     answer = api.ask("POST", path, missing)
     assert (answer.status_code, answer.json()["code"]) == (404, "target_not_found")
+
+
+def crowd(count: int) -> Document:
+    """An estate of so many instances, every second one in the other group."""
+    return estate(
+        [group_entry(f"sg-{number}") for number in range(2)],
+        [
+            instance_entry(
+                f"i-{number}",
+                [f"sg-{number % 2}"],
+                private_ip=f"10.{170 + number // 62500}.{number // 250}.{number % 250 + 1}",
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def test_a_scope_of_too_many_instances_is_refused(api: Api, cloud: Cloud) -> None:
+    cloud.put(crowd(1001))
+    for path, body in (
+        (MATRIX, {"scope": [examples.SHOP_PART]}),
+        (MATRIX, {"scope": [examples.SHOP_PART | {"security_group_ids": ["sg-0", "sg-1"]}]}),
+        (
+            CIRCLE,
+            {"instance": examples.SHOP_PART | {"instance_id": "i-0"}, "protocol": "icmp"},
+        ),
+    ):
+        answer = api.ask("POST", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "too_many_items")
+        assert "1000" in answer.json()["detail"]
