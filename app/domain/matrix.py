@@ -8,9 +8,9 @@ from app.domain.addresses import AddressFamily
 from app.domain.flows import EVERYTHING, Traffic
 from app.domain.judging.comparison import split
 from app.domain.judging.layers import Kind, Layer, Layers, positions_of, union
-from app.domain.judging.rows import Row
+from app.domain.judging.rows import Row, Strip
 from app.domain.judging.shifts import Cell, Shift, Tag, shifts
-from app.domain.judging.spans import EVERY_PORT, stretches
+from app.domain.judging.spans import EVERY_PORT, Span, stretches
 from app.domain.rules import Direction, NicType, Protocol
 from app.domain.world import InterfaceEnd, World
 
@@ -265,7 +265,7 @@ class _Judging:
             return
         for ports in stretches((*outward.starts, *inward.starts), EVERY_PORT):
             columns = (outward.column(ports[0]), inward.column(ports[0]))
-            for own in stretches((first for each in columns for first, _, _ in each), EVERY_PORT):
+            for own in _source_spans(columns):
                 passing, perhaps = inward.at(ports[0], own[0])
                 sent, sendable = outward.at(ports[0], own[0])
                 square = _Square(
@@ -290,10 +290,17 @@ class _Square:
     `doubt` says that a shared group which could not be read may let everything pass.
     """
 
-    packets: tuple[tuple[int, int], tuple[int, int]]
+    packets: tuple[Span, Span]
     source_masks: tuple[int, int]
     target_masks: tuple[int, int]
     doubt: bool
+
+
+def _source_spans(columns: Iterable[tuple[Strip, ...]]) -> tuple[Span, ...]:
+    """Cut the source ports where some column does; most of them do not, which is fast."""
+    if all(len(each) == 1 for each in columns):
+        return (EVERY_PORT,)
+    return stretches((first for each in columns for first, _, _ in each), EVERY_PORT)
 
 
 def _cells(squares: Iterable[_Square], sources: int, targets: int) -> Iterator[Cell]:
