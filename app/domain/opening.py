@@ -5,7 +5,7 @@ back, an egress rule to a group of the source. They differ only in the peer they
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from app.domain.addresses import Block
@@ -22,7 +22,7 @@ from app.domain.plan import (
     PlannedChange,
     Proposal,
 )
-from app.domain.rules import Direction, GroupPeer, Peer, Rule
+from app.domain.rules import ANY_PORT, Direction, GroupPeer, Peer, PortRange, Rule
 from app.domain.world import InterfaceEnd, World
 
 
@@ -48,7 +48,11 @@ class Opening:
         self.reasons.setdefault(key, reason)
 
     def proposal(self, world: World, limits: Limits) -> Proposal:
-        """Return everything collected: egress after ingress, groups in order, full batches."""
+        """Return everything collected: egress after ingress, groups in order, full batches.
+
+        Rules that differ in neighbouring ports alone become one: fewer could not say it.
+        """
+        self.rules = {key: fewest(rules) for key, rules in self.rules.items()}
         obstacles = [*dict.fromkeys(self.obstacles), *self._peer_obstacles(world, limits)]
         return Proposal(tuple(self._changes()), tuple(obstacles), (), tuple(sorted(self.managed)))
 
@@ -73,6 +77,30 @@ class Opening:
                     place.account_id,
                     group_id=group_id,
                 )
+
+
+def fewest(rules: Iterable[Rule]) -> dict[Rule, None]:
+    """Join rules that differ in their ports alone where these touch or overlap.
+
+    What the rules open together stays the same: for one peer, the longest runs of its ports
+    are the fewest ranges there can be.
+    """
+    alike: dict[Rule, list[Rule]] = {}
+    for rule in rules:
+        alike.setdefault(replace(rule, ports=ANY_PORT), []).append(rule)
+    return dict.fromkeys(joined for group in alike.values() for joined in _joined(group))
+
+
+def _joined(rules: Iterable[Rule]) -> Iterator[Rule]:
+    runs: list[PortRange] = []
+    ranges = {rule: rule.ports for rule in rules if rule.ports is not None}
+    for ports in sorted(ranges.values()):
+        if runs and runs[-1].last + 1 >= ports.first:
+            runs[-1] = PortRange(runs[-1].first, max(runs[-1].last, ports.last))
+        else:
+            runs.append(ports)
+    example = next(iter(ranges))
+    return (replace(example, ports=ports) for ports in runs)
 
 
 def peer_groups(rules: Iterable[Rule]) -> frozenset[str]:

@@ -325,7 +325,7 @@ def filled(count: int) -> list[Document]:
 
 @pytest.mark.parametrize("method", ["address_rules", "group_authorization"])
 def test_a_group_without_room_for_the_rules_is_refused(api: Api, cloud: Cloud, method: str) -> None:
-    flows = [{"protocol": "tcp", "port_range": f"{port}/{port}"} for port in (5001, 5002)]
+    flows = [{"protocol": "tcp", "port_range": f"{port}/{port}"} for port in (5001, 5003)]
     request = connect_request(method, ["i-a"], ["i-b"], flows=flows)
     problem = refuse(api, cloud, pair(target_rules=filled(199)), request, 422, "quota_insufficient")
     [quota] = problem["quotas"]
