@@ -233,7 +233,11 @@ class Benches:
         *,
         classic: bool,
     ) -> Sequence[Line]:
-        """Return the lines of one group, in any order; benches of many interfaces share them."""
+        """Return the lines of one group, in any order; benches of many interfaces share them.
+
+        Source: ECS API, AuthorizeSecurityGroup, parameter NicType (in the classic network
+        each side has its own rules; in a VPC every rule judges both).
+        """
         if self._base is not None and group.group_id not in self._touched_groups:
             return self._base._lines_of(group, direction, plane, family, classic=classic)  # noqa: SLF001 - of its own kind
         key = (group.group_id, classic, direction, plane, family)

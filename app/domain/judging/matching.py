@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import assert_never
 
 from app.domain.addresses import AddressFamily, Block, subtract
-from app.domain.groups import Instance
 from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer, Protocol, Rule
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
@@ -24,16 +23,6 @@ class Match(StrEnum):
     YES = "yes"
 
 
-def governs(rule: Rule, instance: Instance, plane: NicType) -> bool:
-    """Say whether a rule in a group of `instance` judges traffic on `plane`.
-
-    In the classic network each side has its own rules; in a VPC every rule judges both.
-
-    Source: ECS API, AuthorizeSecurityGroup, parameter NicType.
-    """
-    return not instance.is_classic or rule.nic_type is plane
-
-
 def speaks_of(rule: Rule, family: AddressFamily) -> bool:
     """Say whether a rule can match packets of `family` at all; 0.0.0.0/0 covers no IPv6."""
     if ONE_FAMILY.get(rule.protocol, family) is not family:
@@ -50,11 +39,6 @@ def is_readable(rule: Rule) -> bool:
     knows which one a packet of `other` has.
     """
     return rule.ports is not None and rule.protocol is not Protocol.OTHER
-
-
-def own_matches(rule: Rule, end: InterfaceEnd) -> bool:
-    """Say whether the rule, narrowed by `rule.own` or not, speaks of its own group's `end`."""
-    return rule.own is None or end.block.within(rule.own)
 
 
 def peer_match(world: World, peer: Peer, end: End, plane: NicType) -> Match:
