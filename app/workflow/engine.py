@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -47,6 +48,8 @@ LIVE = 256
 small, those that wait could keep out the one that they wait for. Steps have a smaller limit."""
 
 QUEUE_STOP_SECONDS = 2
+RECORD_SECONDS = 2
+POLL_SECONDS = 0.005
 
 THREADS = 4 * LIVE
 """Operations taken up again after a crash come on top of those from the queue."""
@@ -392,8 +395,21 @@ class DurableEngine:
         """Let the engine underneath go, and the tenure with it."""
         if self._membership is not None:
             self._membership.stop()
+        self._await_records()
         DBOS.destroy(destroy_registry=True)
         self._dbos = None
+
+    def _await_records(self) -> None:
+        """Let what has just ended be recorded before the connections for it are gone.
+
+        Only of those that stopped by themselves: nobody waits for a step that was left behind.
+        """
+        if self._dbos is None:
+            return
+        active = self._dbos._active_workflows_set  # noqa: SLF001 - no public way to wait
+        end = time.monotonic() + RECORD_SECONDS
+        while len(active.activeList()) > self._active and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
 
     def _stop(self) -> None:
         self._forget()

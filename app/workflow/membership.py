@@ -18,6 +18,7 @@ from app.ports.store import Store
 log = logging.getLogger(__name__)
 
 BEATS_A_LEASE = 6
+STOP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class Membership:
         self._thread.start()
 
     def stop(self) -> None:
+        """Begin nothing more, and let go of the database."""
         self._over.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout=STOP_SECONDS)
 
     def leave(self) -> None:
         """Say that our last call has come to its end, so that nobody has to wait."""
