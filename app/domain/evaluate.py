@@ -3,8 +3,9 @@
 from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Verdict
 from app.domain.groups import GroupRef
 from app.domain.judging.benches import Benches
+from app.domain.judging.doubts import can_all_pass
 from app.domain.judging.matching import Match
-from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, Packets, side
+from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, Packets, doubts, side
 from app.domain.judging.routes import has_route
 from app.domain.judging.spans import span
 from app.domain.rules import Direction, NicType
@@ -24,7 +25,7 @@ class Evaluator:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._benches = Benches(world)
+        self.benches = Benches(world)
 
     def explain(self, flow: Flow) -> Verdict:
         """Say whether every packet of `flow` may pass, and which rules say so.
@@ -46,6 +47,8 @@ class Evaluator:
         if inner is Match.MAYBE:
             egress, ingress = _may_pass(egress), _may_pass(ingress)
         outcome = combined(egress.outcome, ingress.outcome)
+        if outcome is Outcome.UNKNOWN and inner is Match.NO and not self._may_pass(flow):
+            outcome = Outcome.BLOCKED
         return Verdict(flow, outcome, _cause(outcome, egress, ingress), egress, ingress)
 
     def _side(self, flow: Flow, direction: Direction) -> SideVerdict:
@@ -57,10 +60,31 @@ class Evaluator:
                 return NOT_JUDGED
             case GroupEnd():
                 return UNREADABLE
-        traffic = flow.traffic
-        protocols = traffic.protocol.concrete(flow.family)
-        packets = Packets(protocols, span(traffic.ports), span(traffic.source_ports))
-        return side(self._benches.of(own, direction, flow.plane), own, other, packets)
+        return side(self.benches.of(own, direction, flow.plane), own, other, _packets(flow))
+
+    def _may_pass(self, flow: Flow) -> bool:
+        """Say whether both sides may let every packet pass, where neither is known to stop one.
+
+        What could not be read is the same on both sides, a list of ports for example.
+        """
+        source, target = flow.source, flow.target
+        if not (isinstance(source, InterfaceEnd) and isinstance(target, InterfaceEnd)):
+            return True
+        packets = _packets(flow)
+        egress = self.benches.of(source, Direction.EGRESS, flow.plane)
+        ingress = self.benches.of(target, Direction.INGRESS, flow.plane)
+        return can_all_pass(
+            [
+                *doubts(egress, source, egress.spots(target), packets),
+                *doubts(ingress, target, ingress.spots(source), packets),
+            ]
+        )
+
+
+def _packets(flow: Flow) -> Packets:
+    traffic = flow.traffic
+    protocols = traffic.protocol.concrete(flow.family)
+    return Packets(protocols, span(traffic.ports), span(traffic.source_ports))
 
 
 _NO_ROUTE = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
@@ -104,10 +128,18 @@ def _may_pass(told: SideVerdict) -> SideVerdict:
 
 
 def _cause(outcome: Outcome, egress: SideVerdict, ingress: SideVerdict) -> Cause:
-    """Return the cause of the side that stops the packet, as it meets it, or of the passage."""
-    stopping = {Outcome.BLOCKED: SideOutcome.BLOCKED, Outcome.UNKNOWN: SideOutcome.UNKNOWN}
+    """Return the cause of the side that stops the packet, as it meets it, or of the passage.
+
+    Where only both sides together stop it, it is what could not be read.
+    """
+    causes = (egress.cause, ingress.cause)
+    if outcome is Outcome.REACHABLE:
+        return next(cause for cause in _OPENING if cause in causes)
+    stopping = SideOutcome.BLOCKED if outcome is Outcome.BLOCKED else SideOutcome.UNKNOWN
     for each in (egress, ingress):
-        if each.outcome is stopping.get(outcome):
+        if each.outcome is stopping:
             return each.cause
-    causes = {egress.cause, ingress.cause}
-    return next(cause for cause in (Cause.RULE, Cause.DEFAULT, Cause.NOT_JUDGED) if cause in causes)
+    return Cause.UNREADABLE
+
+
+_OPENING = (Cause.RULE, Cause.DEFAULT, Cause.NOT_JUDGED)

@@ -53,7 +53,8 @@ class Cause(StrEnum):
     `intra_group`: both ends are in a basic group whose members may reach each other.
     `rule`: the named rules decide. `default`: no rule matches. `no_route`: the addresses
     cannot reach each other, whatever the groups say. `not_judged`: no group is known to
-    guard that side. `unreadable`: what decides could not be read.
+    guard that side. `unreadable`: what decides could not be read; a flow may be blocked for
+    that where some packet is stopped whatever it is.
     """
 
     INTRA_GROUP = "intra_group"

@@ -9,15 +9,15 @@ Source: ECS documentation, security group rules, frequently asked questions.
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, product
 
 from app.domain.addresses import Block
 from app.domain.evaluate import Evaluator, intra_group
 from app.domain.flows import DecidingRule, Flow, Outcome, Traffic, Verdict
 from app.domain.groups import GroupRef, Instance
-from app.domain.judging.benches import Bench, Benches, Line, groups_read
-from app.domain.judging.matching import Match
-from app.domain.judging.passing import FIRST_DROP, Found, cells
+from app.domain.judging.benches import Bench, Found, Line, Spot, groups_read
+from app.domain.judging.matching import Match, Needs
+from app.domain.judging.passing import FIRST_DROP, cells, is_beaten
 from app.domain.judging.routes import has_route, speaks
 from app.domain.judging.spans import span
 from app.domain.plan import PlannedChange
@@ -92,18 +92,19 @@ class Hindrance:
 def hindrances(world: World, verdict: Verdict) -> tuple[Hindrance, ...]:
     """Return all that stands in the way of a flow, in checking order; nothing if it is not blocked.
 
-    Of many verdicts about one world, ask one `Inspector`: it sorts the rules once.
+    Of many verdicts about one world, ask one `Inspector`, of the evaluator that gave them: the
+    rules are sorted once.
     """
-    return Inspector(world).hindrances(verdict)
+    return Inspector(Evaluator(world)).hindrances(verdict)
 
 
 class Inspector:
     """Finds what stands in the way of the flows of one world."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self._evaluator = Evaluator(world)
-        self._benches = Benches(world)
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.world = evaluator.world
+        self._evaluator = evaluator
+        self._benches = evaluator.benches
         self._namings: dict[Hashable, Bench] = {}
 
     def hindrances(self, verdict: Verdict) -> tuple[Hindrance, ...]:
@@ -159,13 +160,13 @@ class Inspector:
         traffic = flow.traffic
         bench = self._benches.of(own, direction, flow.plane)
         seen = _Seen(direction)
-        for protocol in traffic.protocol.concrete(flow.family):
+        for protocol, spot in product(traffic.protocol.concrete(flow.family), bench.spots(other)):
             misplaced = {
-                code: [line for line in lines if line[0].accept and line[1]]
-                for code, lines in self._beside(flow, direction, own, other, protocol)
+                code: [line for line in lines if line[0].accept and not line[1]]
+                for code, lines in self._beside(flow, direction, own, (other, spot), protocol)
             }
             code_of = {id(line): code for code, lines in misplaced.items() for line, _ in lines}
-            here = bench.matching(protocol, own.block, other)
+            here = bench.matching(protocol, own.block, spot)
             lines = [*here, *chain.from_iterable(misplaced.values())]
             for cell in cells(lines, span(traffic.ports), span(traffic.source_ports)):
                 guarding = [each for each in cell if id(each[0]) not in code_of]
@@ -176,13 +177,19 @@ class Inspector:
         return seen
 
     def _beside(
-        self, flow: Flow, direction: Direction, own: InterfaceEnd, other: End, protocol: Protocol
+        self,
+        flow: Flow,
+        direction: Direction,
+        own: InterfaceEnd,
+        there: tuple[End, Spot],
+        protocol: Protocol,
     ) -> Iterator[tuple[HindranceCode, Sequence[Found]]]:
         """Rules that speak of both ends and do not judge them, by what is wrong with them."""
+        other, spot = there
         if own.instance.is_classic:
             bench = self._benches.of(own, direction, _OTHER_PLANE[flow.plane])
             private = flow.plane is NicType.INTRANET
-            found = bench.matching(protocol, own.block, other)
+            found = bench.matching(protocol, own.block, spot)
             yield (
                 HindranceCode.WRONG_NIC_TYPE,
                 [each for each in found if private or not isinstance(each[0].peer, GroupPeer)],
@@ -191,8 +198,8 @@ class Inspector:
         if isinstance(other, InterfaceEnd):
             stranger = replace(own, eni=replace(own.eni, group_ids=other.eni.group_ids))
             bench = self._benches.of(stranger, direction, flow.plane)
-            found += bench.matching(protocol, own.block, other)
-        speaker = _speaker(own, other)
+            found += bench.matching(protocol, own.block, spot)
+        speaker = _speaker(other)
         if speaker is not None:
             bench = self._naming(own, direction, flow.plane)
             found += bench.matching(protocol, own.block, speaker)
@@ -222,7 +229,7 @@ class Inspector:
                 or (isinstance(line.peer, Block) and line.peer.is_single)
             ]
             self._namings[key] = Bench(
-                self.world, stranger.eni, direction, plane, own.block.family, parts=[lines]
+                self.world, stranger.eni, direction, own.block.family, parts=[lines]
             )
         return self._namings[key]
 
@@ -267,8 +274,9 @@ class Inspector:
         ):
             if isinstance(own, InterfaceEnd):
                 bench = self._benches.of(own, direction, flow.plane)
-                for line, _ in bench.matching(Protocol.TCP, own.block, other):
-                    ports |= {line.first, line.last + 1}
+                for spot in bench.spots(other):
+                    for line, _ in bench.matching(Protocol.TCP, own.block, spot):
+                        ports |= {line.first, line.last + 1}
         return {port for port in ports if port <= MAX_PORT}
 
 
@@ -296,7 +304,13 @@ class _Seen:
         and the default refuses.
         """
         hopes: list[Line] = []
-        for line, surely in cell:
+        tried: list[Needs] = []
+        for line, needs in cell:
+            surely = not needs
+            if is_beaten(needs, tried):
+                continue
+            if needs:
+                tried.append(needs)
             if line.accept and surely:
                 return False
             if line.accept:
@@ -318,13 +332,15 @@ class _Seen:
         self.doubts |= dict.fromkeys(line.deciding for line in lines)
 
 
-def _speaker(own: InterfaceEnd, other: End) -> InterfaceEnd | None:
-    """Return an interface that has the other end's one address, in no group if it has none."""
-    if isinstance(other, InterfaceEnd):
-        return other
-    if isinstance(other, AddressEnd) and other.block.is_single:
-        return InterfaceEnd(own.instance, replace(own.eni, group_ids=frozenset()), other.block)
-    return None
+def _speaker(other: End) -> Spot | None:
+    """Return the other end's one address, in no group if it is not an interface's."""
+    match other:
+        case InterfaceEnd(eni=eni, block=block):
+            return Spot(block.first, eni.group_ids)
+        case AddressEnd(block) if block.is_single:
+            return Spot(block.first)
+        case _:
+            return None
 
 
 def _told(flow: Flow, seen: _Seen, own: InterfaceEnd) -> Iterator[Hindrance]:

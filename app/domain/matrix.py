@@ -8,7 +8,7 @@ from app.domain.addresses import AddressFamily
 from app.domain.flows import EVERYTHING, Traffic
 from app.domain.judging.comparison import split
 from app.domain.judging.layers import Kind, Layer, Layers, positions_of, union
-from app.domain.judging.rows import Row, Strip
+from app.domain.judging.rows import Fate, Row, Strip, cases
 from app.domain.judging.shifts import Cell, Shift, Tag, shifts
 from app.domain.judging.spans import EVERY_PORT, Span, stretches
 from app.domain.rules import Direction, NicType, Protocol
@@ -266,15 +266,13 @@ class _Judging:
         for ports in stretches((*outward.starts, *inward.starts), EVERY_PORT):
             columns = (outward.column(ports[0]), inward.column(ports[0]))
             for own in _source_spans(columns):
-                passing, perhaps = inward.at(ports[0], own[0])
-                sent, sendable = outward.at(ports[0], own[0])
-                square = _Square(
+                square = _square(
                     (ports, own),
-                    (passing & sources, (passing | perhaps) & sources),
-                    (sent & targets, (sent | sendable) & targets),
+                    (outward.at(ports[0], own[0]), targets),
+                    (inward.at(ports[0], own[0]), sources),
                     doubt=doubt,
                 )
-                if doubt or (square.source_masks[1] and square.target_masks[1]):
+                if doubt or any(some and others for some, others in square.perhaps):
                     yield square
 
     def _shifts(self, cells: tuple[tuple[Protocol, tuple[Cell, ...]], ...]) -> tuple[Shift, ...]:
@@ -285,31 +283,56 @@ class _Judging:
 
 @dataclass(frozen=True, slots=True)
 class _Square:
-    """Ports and source ports with the sources and targets, both surely and at most, that pass.
+    """Ports and source ports with the sources and the targets between which packets pass.
 
-    `doubt` says that a shared group which could not be read may let everything pass.
+    `surely` each of its sources reaches each of its targets, `perhaps` so in each of several
+    cases. `doubt` says that a shared group which could not be read may let everything pass.
     """
 
     packets: tuple[Span, Span]
-    source_masks: tuple[int, int]
-    target_masks: tuple[int, int]
+    surely: tuple[int, int]
+    perhaps: Sequence[tuple[int, int]]
     doubt: bool
+
+    @property
+    def source_masks(self) -> Iterator[int]:
+        yield self.surely[0]
+        yield from (sources for sources, _ in self.perhaps)
+
+    @property
+    def target_masks(self) -> Iterator[int]:
+        yield self.surely[1]
+        yield from (targets for _, targets in self.perhaps)
+
+
+def _square(
+    packets: tuple[Span, Span], sent: tuple[Fate, int], let_in: tuple[Fate, int], *, doubt: bool
+) -> _Square:
+    """Put together what the sources send, and to whom, and what the targets let in, from whom."""
+    (to_them, perhaps_to, listed_out), targets = sent
+    (from_them, perhaps_from, listed_in), sources = let_in
+    perhaps = [((from_them | perhaps_from) & sources, (to_them | perhaps_to) & targets)]
+    if listed_out is not None and listed_in is not None:
+        perhaps = [
+            (listed_in.may_pass(*case) & sources, listed_out.may_pass(*case) & targets)
+            for case in cases(listed_out, listed_in)
+        ] or perhaps
+    return _Square(packets, (from_them & sources, to_them & targets), perhaps, doubt)
 
 
 def _source_spans(columns: Iterable[tuple[Strip, ...]]) -> tuple[Span, ...]:
     """Cut the source ports where some column does; most of them do not, which is fast."""
     if all(len(each) == 1 for each in columns):
         return (EVERY_PORT,)
-    return stretches((first for each in columns for first, _, _ in each), EVERY_PORT)
+    return stretches((first for each in columns for first, *_ in each), EVERY_PORT)
 
 
 def _cells(squares: Iterable[_Square], sources: int, targets: int) -> Iterator[Cell]:
     for square in squares:
-        if sources & square.source_masks[0] and targets & square.target_masks[0]:
+        some, others = square.surely
+        if sources & some and targets & others:
             yield (*square.packets, REACHABLE)
-        elif square.doubt or (
-            sources & square.source_masks[1] and targets & square.target_masks[1]
-        ):
+        elif square.doubt or any(sources & one and targets & two for one, two in square.perhaps):
             yield (*square.packets, UNKNOWN)
 
 

@@ -7,7 +7,6 @@ from app.domain.addresses import Block
 from app.domain.evaluate import Evaluator
 from app.domain.flows import Cause, Flow, Outcome, Traffic
 from app.domain.judging.atoms import AddressLine, Stretch, covering
-from app.domain.judging.benches import Benches
 from app.domain.rules import Direction, NicType, PrefixListPeer
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
@@ -43,7 +42,6 @@ class Reach:
     def __init__(self, world: World) -> None:
         self._world = world
         self._evaluator = Evaluator(world)
-        self._benches = Benches(world)
 
     def circle(
         self, own: InterfaceEnd, direction: Direction, traffic: Traffic, plane: NicType
@@ -90,7 +88,7 @@ class Reach:
 
     def _cuts(self, question: "_Question") -> Iterator[Block]:
         """Return the blocks that the rules of the asked side tell from other addresses."""
-        bench = self._benches.of(question.own, question.direction, question.plane)
+        bench = self._evaluator.benches.of(question.own, question.direction, question.plane)
         for line in bench.lines:
             if isinstance(line.peer, Block):
                 yield line.peer

@@ -95,8 +95,9 @@ def _drops(bench: Bench, flow: Flow, own: InterfaceEnd, other: End) -> list[Deci
     found = {
         line.deciding: None
         for protocol in traffic.protocol.concrete(flow.family)
+        for spot in bench.spots(other)
         for cell in cells(
-            bench.matching(protocol, own.block, other),
+            bench.matching(protocol, own.block, spot),
             span(traffic.ports),
             span(traffic.source_ports),
         )

@@ -78,7 +78,10 @@ def _reason(flow: Flow, verdict: Verdict) -> str:
         Outcome.BLOCKED: SideOutcome.BLOCKED,
         Outcome.UNKNOWN: SideOutcome.UNKNOWN,
     }
-    return ", and ".join(text for text, outcome in sides if outcome is stopping[verdict.outcome])
+    telling = [text for text, outcome in sides if outcome is stopping[verdict.outcome]]
+    if not telling:
+        return f"one side or the other stops it: {', and '.join(text for text, _ in sides)}"
+    return ", and ".join(telling)
 
 
 def _of_side(direction: str, end: End, side: SideVerdict) -> str:
@@ -92,6 +95,9 @@ def _of_side(direction: str, end: End, side: SideVerdict) -> str:
             return f"{where} is {verb} by default"
         case Cause.NOT_JUDGED:
             return f"{where} is not judged, for no group is known there"
+        case _ if side.outcome is SideOutcome.BLOCKED:
+            some = f" ({_rules(side.rules)} decide)" if side.rules else ""
+            return f"{where} stops some of it, whatever could not be read{some}"
         case _:
             some = f" ({_rules(side.rules)} may matter)" if side.rules else ""
             return f"{where} depends on what could not be read{some}"

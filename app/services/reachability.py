@@ -64,7 +64,8 @@ class ReachabilityService:
         questions = [_question(flow) for flow in flows]
         read_at = self._clock.now()
         world = self._worlds.read(self._scope(questions))
-        evaluator, inspector = Evaluator(world), Inspector(world)
+        evaluator = Evaluator(world)
+        inspector = Inspector(evaluator)
         items = [_answer(evaluator, inspector, question) for question in questions]
         return {
             "items": items,

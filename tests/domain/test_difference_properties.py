@@ -118,6 +118,12 @@ def _means(asked: End, end: End) -> bool:
     return is_part(end, asked)
 
 
+def tells(told: Difference, unread: GroupEnd) -> bool:
+    """Whether a group that could not be read is named: it is where a changed rule names it."""
+    items = (*told.gained.items, *told.lost.items)
+    return any(unread in {item.source, item.target} for item in items)
+
+
 def fully_known(of: World) -> World:
     """Members of unread groups are `GroupEnd`s, so that no bare address is one."""
     return replace(of, complete=of.complete | {ref.group_id for ref in of.unread})
@@ -144,7 +150,12 @@ def test_the_difference_is_what_the_evaluator_says_before_and_after_and_nothing_
     old_world, new_world = fully_known(before), fully_known(after)
     olds = dict(zip(map(_place, interfaces(before)), interfaces(before), strict=True))
     packets = data.draw(some_packets(family))
-    everyone = [end for end in ends(after, plane, family) if not isinstance(end, GroupEnd)]
+    everyone = [
+        end
+        for end in ends(after, plane, family)
+        if not isinstance(end, GroupEnd)
+        or (before.instances == after.instances and tells(told, end))
+    ]
     for source, target in product(everyone, everyone):
         if identity(source) == identity(target) or not (
             isinstance(source, InterfaceEnd) or isinstance(target, InterfaceEnd)

@@ -261,9 +261,9 @@ def test_an_instance_without_a_public_address_has_no_route_on_the_internet() -> 
 # --- what could not be read ---------------------------------------------------------
 
 
-def test_a_block_that_is_partly_named_is_unknown() -> None:
+def test_a_block_that_is_partly_named_is_blocked_for_some_of_its_packets_are() -> None:
     of = two_groups(rule(peer="10.0.0.0/25"))
-    assert ask(of, flow(address("10.0.0.0/24"), B))[0] is Outcome.UNKNOWN
+    assert ask(of, flow(address("10.0.0.0/24"), B))[0] is Outcome.BLOCKED
     assert ask(of, flow(address("10.0.0.0/26"), B))[0] is Outcome.REACHABLE
     assert ask(of, flow(address("10.0.1.0/24"), B))[0] is Outcome.BLOCKED
 

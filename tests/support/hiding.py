@@ -1,6 +1,5 @@
 """What could not be read is taken away from a world, and put back in every way that it may be."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -69,23 +68,6 @@ def completions(world: World, flow: Flow) -> Iterator[World]:
         _unread_groups(world, flow, group_ids),
     ):
         yield _Completion(flow, lists, ports, members, groups).of(world)
-
-
-def is_named_twice(world: World, flow: Flow) -> bool:
-    """Whether two rules that judge the flow depend on one and the same thing that was not read."""
-    _, rules = _guarding(world, flow)
-    unread = _unread_lists(world, rules) | _strange_groups(world, flow, rules) | _port_lists(rules)
-    named = Counter(name for rule in rules for name in set(_names(rule)) & unread)
-    return any(times > 1 for times in named.values())
-
-
-def _names(rule: Rule) -> Iterator[str]:
-    if isinstance(rule.peer, PrefixListPeer):
-        yield rule.peer.prefix_list_id
-    if isinstance(rule.peer, GroupPeer):
-        yield rule.peer.group_id
-    if rule.port_list_id:
-        yield rule.port_list_id
 
 
 def _guarding(world: World, flow: Flow) -> tuple[frozenset[str], list[Rule]]:

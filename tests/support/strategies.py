@@ -67,6 +67,7 @@ def rules(draw: st.DrawFn, *, rule_id: str = "sgr-1") -> HeldRule:
         nic_type=draw(st.sampled_from(["intranet", "intranet", "internet"])),
         own=own,
         source_ports=draw(st.sampled_from(["", "", "", "30/40"])) if numbered else "",
+        port_list_id=draw(st.sampled_from(["prl-1", "prl-1", None])),
     )
 
 

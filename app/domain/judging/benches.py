@@ -5,7 +5,7 @@ one pair of ends, `rows` about all of them; how a rule is read is decided here.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
@@ -13,28 +13,37 @@ from app.domain.addresses import AddressFamily, Block
 from app.domain.flows import DecidingRule
 from app.domain.groups import Eni, Group
 from app.domain.judging.atoms import outermost
-from app.domain.judging.matching import Match, is_readable, peer_match, speaks_of
-from app.domain.judging.spans import EVERY_PORT, span
+from app.domain.judging.matching import (
+    SURE,
+    Needs,
+    Sort,
+    Unread,
+    is_readable,
+    needs_of,
+    speaks_of,
+)
+from app.domain.judging.spans import EVERY_PORT, Span, span
 from app.domain.rules import Direction, GroupPeer, NicType, Peer, Policy, PrefixListPeer, Protocol
-from app.domain.world import End, InterfaceEnd, World
+from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 
 class Line(NamedTuple):
-    """One rule as numbers; `certain` says that the rule itself could be read whole.
+    """One rule as numbers; `needs` is what its protocol and ports depend on, if not read whole.
 
     Ports, source ports and own addresses run from first to last, both included.
     """
 
     rank: tuple[int, bool]
     accept: bool
-    certain: bool
     first: int
     last: int
     source_first: int
     source_last: int
     own_first: int
     own_last: int
+    needs: Needs
     peer: Peer
+    protocol: Protocol
     deciding: DecidingRule
 
     def covers_port(self, port: int, source_port: int) -> bool:
@@ -42,9 +51,33 @@ class Line(NamedTuple):
             self.first <= port <= self.last and self.source_first <= source_port <= self.source_last
         )
 
+    @property
+    def needs_with_peer(self) -> Needs:
+        """All that has to be so where nobody knows whether its peer stands for the other end."""
+        direction = self.deciding.held.rule.direction
+        match self.peer:
+            case GroupPeer(group_id):
+                return self.needs | {Unread(Sort.GROUP, group_id, direction)}
+            case PrefixListPeer(prefix_list_id):
+                return self.needs | {Unread(Sort.PREFIX_LIST, prefix_list_id, direction)}
+            case Block():
+                return self.needs
 
-_Numbered: TypeAlias = tuple[int, Line, bool]
-"""A line, with its place in the order of judgement, and whether it surely matches."""
+
+Found: TypeAlias = tuple[Line, Needs]
+"""A line that matches two ends, if all that it needs is so."""
+
+
+class Spot(NamedTuple):
+    """One address on the other side.
+
+    It is a member's of `groups`, surely, and of no group of `strange`, or of no other one at
+    all where that is None.
+    """
+
+    address: int
+    groups: Iterable[str] = ()
+    strange: frozenset[str] | None = None
 
 
 class Bench:
@@ -60,7 +93,6 @@ class Bench:
         world: World,
         eni: Eni,
         direction: Direction,
-        plane: NicType,
         family: AddressFamily,
         *,
         parts: Iterable[Sequence[Line]],
@@ -70,7 +102,6 @@ class Bench:
         self.default = default_of(groups, direction)
         self.unread = len(groups) < len(eni.group_ids)
         self.family = family
-        self._plane = plane
         self._world = world
         self.lines = tuple(sorted((line for part in parts for line in part), key=_order))
 
@@ -97,48 +128,87 @@ class Bench:
         """Whether it lets every packet pass."""
         return not self.lines and self.default is Policy.ACCEPT and not self.unread
 
-    def covering(self, protocol: Protocol) -> tuple[Line, ...]:
-        """Return the lines that match packets of one protocol."""
-        if protocol not in self._covering:
-            self._covering[protocol] = tuple(
-                line for line in self.lines if line.deciding.held.rule.protocol.covers(protocol)
-            )
-        return self._covering[protocol]
+    def covering(self, protocol: Protocol) -> Sequence[Line]:
+        """Return the lines that match packets of one protocol; those that match the packets of
+        every protocol, as one and the same object, where no line names this one.
+        """
+        return self._covering.get(protocol) or self._covering[Protocol.ALL]
 
     @cached_property
-    def _covering(self) -> dict[Protocol, tuple[Line, ...]]:
-        return {}
+    def _covering(self) -> Mapping[Protocol, Sequence[Line]]:
+        spoken = {line.protocol for line in self.lines}
+        return {
+            protocol: tuple(line for line in self.lines if line.protocol.covers(protocol))
+            for protocol in spoken | {Protocol.ALL}
+        }
 
-    def matching(self, protocol: Protocol, own: Block, other: End) -> list[tuple[Line, bool]]:
-        """Return the lines that match two ends, surely or perhaps, in order of judgement."""
-        address = own.first
-        if isinstance(other, InterfaceEnd):
-            found = self._finder(protocol).of(other)
-        else:
-            found = list(self._compared(protocol, other))
-        return [
-            (line, surely) for line, surely in found if line.own_first <= address <= line.own_last
-        ]
+    def matching(
+        self,
+        protocol: Protocol,
+        own: Block,
+        spot: Spot,
+        ports: Span = EVERY_PORT,
+        source_ports: Span = EVERY_PORT,
+    ) -> list[Found]:
+        """Return the lines that match packets between two ends, in order of judgement.
 
-    def _compared(self, protocol: Protocol, other: End) -> Iterator[tuple[Line, bool]]:
-        for line in self.covering(protocol):
-            match = peer_match(self._world, line.peer, other, self._plane)
-            if match is not Match.NO:
-                yield line, line.certain and match is Match.YES
+        Each matches some of these ports and source ports.
+        """
+        return self._finder(protocol).find(own.first, spot, ports, source_ports)
 
     def _finder(self, protocol: Protocol) -> "_Finder":
-        if protocol not in self._finders:
-            lists = self._world.prefix_lists
-            self._finders[protocol] = _Finder(self.covering(protocol), lists, self.family)
-        return self._finders[protocol]
+        lines = self.covering(protocol)
+        found = self._finders.get(id(lines))
+        if found is None:
+            found = self._finders[id(lines)] = _Finder(lines, self._world.prefix_lists, self.family)
+        return found
 
     @cached_property
-    def _finders(self) -> dict[Protocol, "_Finder"]:
+    def _finders(self) -> dict[int, "_Finder"]:
         return {}
+
+    def spots(self, other: End) -> Sequence[Spot]:
+        """Return one address for each part of an end that some rule tells from the others.
+
+        Of a group that could not be read, these are all addresses that a member may have.
+        """
+        match other:
+            case InterfaceEnd(eni=eni, block=block):
+                return (Spot(block.first, eni.group_ids),)
+            case AddressEnd(block) if block.is_single:
+                return (Spot(block.first, (), self._world.complete),)
+            case AddressEnd(block):
+                return [Spot(first, (), self._world.complete) for first in self._cuts(block)]
+            case GroupEnd(ref, family):
+                every = Block(family, 0, 0)
+                return [Spot(first, (ref.group_id,), frozenset()) for first in self._cuts(every)]
+
+    def _cuts(self, within: Block) -> list[int]:
+        """Return the first address of every part that is not told apart any more."""
+        starts = {within.first}
+        for line in self.lines:
+            for block in self._listed(line.peer):
+                starts.add(block.first)
+                starts.add(block.last + 1)
+        return sorted(start for start in starts if within.first <= start <= within.last)
+
+    def _listed(self, peer: Peer) -> Sequence[Block]:
+        match peer:
+            case Block():
+                return (peer,)
+            case PrefixListPeer(prefix_list_id):
+                return self._world.prefix_lists.get(prefix_list_id, ())
+            case GroupPeer():
+                return ()
+
+
+_Entry: TypeAlias = tuple[int, int, int, int, int, int, int, Found]
+"""A line's place in the order of judgement, its ports, source ports and own addresses, and what
+was found."""
 
 
 class _Finder:
-    """Finds the lines whose peer is an interface: by address, by group, or one after another."""
+    """Finds the lines whose peer an address is: by address, by group, or one after another."""
 
     def __init__(
         self,
@@ -147,11 +217,11 @@ class _Finder:
         family: AddressFamily,
     ) -> None:
         self._family = family
-        self._singles: dict[int, list[_Numbered]] = {}
-        self._by_group: dict[str, list[_Numbered]] = {}
-        self._wide: list[tuple[int, int, _Numbered]] = []
+        self._singles: dict[int, list[_Entry]] = {}
+        self._by_group: dict[str, list[_Entry]] = {}
+        self._wide: list[tuple[int, int, _Entry]] = []
         for number, line in enumerate(lines):
-            found = (number, line, line.certain)
+            found = _entry(number, line, line.needs)
             match line.peer:
                 case Block() as block:
                     self._add(found, (block,))
@@ -160,9 +230,10 @@ class _Finder:
                 case PrefixListPeer(prefix_list_id) if prefix_list_id in lists:
                     self._add(found, outermost(lists[prefix_list_id]))
                 case PrefixListPeer():
-                    self._wide.append((0, (1 << family.bits) - 1, (number, line, False)))
+                    perhaps = _entry(number, line, line.needs_with_peer)
+                    self._wide.append((0, (1 << family.bits) - 1, perhaps))
 
-    def _add(self, found: _Numbered, blocks: Iterable[Block]) -> None:
+    def _add(self, found: _Entry, blocks: Iterable[Block]) -> None:
         for block in blocks:
             if block.family is not self._family:
                 continue
@@ -172,27 +243,55 @@ class _Finder:
                 self._wide.append((block.first, block.last, found))
 
     @cached_property
-    def _stretches(self) -> tuple[list[int], list[list[_Numbered]]]:
+    def _stretches(self) -> tuple[list[int], list[list[_Entry]]]:
         """The wide lines that hold from each start of a stretch of addresses to the next."""
         starts = sorted({0, *(edge for first, last, _ in self._wide for edge in (first, last + 1))})
-        held: list[list[_Numbered]] = [[] for _ in starts]
+        held: list[list[_Entry]] = [[] for _ in starts]
         for first, last, each in self._wide:
             for number in range(bisect_left(starts, first), bisect_left(starts, last + 1)):
                 held[number].append(each)
         return starts, held
 
-    def of(self, end: InterfaceEnd) -> list[tuple[Line, bool]]:
-        """Return the lines in order of judgement, and whether each surely matches."""
-        address = end.block.first
+    def find(self, own: int, spot: Spot, ports: Span, source_ports: Span) -> list[Found]:
+        """Return the lines that match packets between two addresses, in order of judgement."""
         starts, held = self._stretches
-        found = list(held[bisect_right(starts, address) - 1])
-        found += self._singles.get(address, ())
+        port, last_port = ports
+        source, last_source = source_ports
+        address, groups, strange = spot
+        entries = held[bisect_right(starts, address) - 1]
+        if address in self._singles:
+            entries = entries + self._singles[address]
         if self._by_group:
-            for group_id in end.eni.group_ids:
-                found += self._by_group.get(group_id, ())
+            for group_id in groups:
+                if group_id in self._by_group:
+                    entries = entries + self._by_group[group_id]
+            if strange is not None:
+                entries = entries + self._perhaps(groups, strange)
+        found = [
+            entry
+            for entry in entries
+            if entry[1] <= last_port
+            and port <= entry[2]
+            and entry[3] <= last_source
+            and source <= entry[4]
+            and entry[5] <= own <= entry[6]
+        ]
         if len(found) > 1:
             found.sort(key=_number)
-        return [(line, surely) for _, line, surely in found]
+        return [entry[7] for entry in found]
+
+    def _perhaps(self, groups: Iterable[str], strange: frozenset[str]) -> list[_Entry]:
+        """Return the lines that match if the address is a member's of a group that they name."""
+        named = self._by_group.keys() - groups - strange
+        return [
+            _entry(entry[0], entry[7][0], entry[7][0].needs_with_peer)
+            for group_id in named
+            for entry in self._by_group[group_id]
+        ]
+
+
+def _entry(number: int, line: Line, needs: Needs) -> _Entry:
+    return (number, *line[2:8], (line, needs))
 
 
 class Benches:
@@ -220,7 +319,7 @@ class Benches:
                 self._lines_of(group, direction, plane, family, classic=classic)
                 for group in groups_read(self._world, eni)
             ]
-            made = Bench(self._world, eni, direction, plane, family, parts=parts)
+            made = Bench(self._world, eni, direction, family, parts=parts)
             self._made[key] = made
         return made
 
@@ -278,8 +377,9 @@ def _line(deciding: DecidingRule, family: AddressFamily) -> Line:
     if rule.own is not None:
         own = (rule.own.first, rule.own.last)
     accept = rule.policy is Policy.ACCEPT
-    certain = is_readable(rule)
-    return Line(rule.rank, accept, certain, *ports, *sources, *own, rule.peer, deciding)
+    needs = SURE if is_readable(rule) else needs_of(deciding)
+    peer, protocol = rule.peer, rule.protocol
+    return Line(rule.rank, accept, *ports, *sources, *own, needs, peer, protocol, deciding)
 
 
 def groups_read(world: World, eni: Eni) -> list[Group]:
@@ -300,5 +400,5 @@ def _order(line: Line) -> tuple[tuple[int, bool], str, str]:
     return (line.rank, line.deciding.held.rule_id, line.deciding.group.group_id)
 
 
-def _number(found: _Numbered) -> int:
-    return found[0]
+def _number(entry: _Entry) -> int:
+    return entry[0]

@@ -9,8 +9,9 @@ from app.domain.addresses import AddressFamily, Block
 from app.domain.flows import Flow, Traffic
 from app.domain.groups import GroupRef
 from app.domain.judging.benches import Bench, Line
-from app.domain.judging.layers import Kind, Layer, positions_of, row_of, union
-from app.domain.judging.rows import Row
+from app.domain.judging.layers import Kind, Layer, positions_of, row_of, told_of, union
+from app.domain.judging.matching import Needs
+from app.domain.judging.rows import Fate, Listed, Row, cases
 from app.domain.judging.shifts import Cell, Shift, Tag, shifts
 from app.domain.judging.spans import EVERY_PORT, Span, stretches
 from app.domain.judging.surroundings import Crowd, Surroundings
@@ -249,7 +250,7 @@ class Comparison:
             scope = around.everyone
         else:
             scope = union(
-                union(around.matches(layer, line))
+                around.folded(union(around.matches(layer, line.peer)))
                 for line in self._changed_lines(turn, direction)
                 for layer in (self._before, self._after)
             )
@@ -447,17 +448,17 @@ class _Judges:
     def _own_rows(self, protocol: Protocol) -> tuple[Row, Row]:
         if protocol not in self._own:
             old, new = (
-                row_of(
-                    layer.bench(kind.example, self.direction),
-                    kind.example,
-                    protocol,
-                    self._scope,
-                    partial(self._around.matches, layer),
-                )
+                self._own_row(layer, kind, protocol)
                 for layer, kind in zip(self._layers, self._turn, strict=True)
             )
             self._own[protocol] = (old, new)
         return self._own[protocol]
+
+    def _own_row(self, layer: Layer, kind: Kind, protocol: Protocol) -> Row:
+        bench = layer.bench(kind.example, self.direction)
+        scope = self._around.with_places(self._scope)
+        find = partial(self._around.matches, layer)
+        return row_of(bench, told_of(bench.covering(protocol), kind.example, scope, find), scope)
 
     def changes(self, part: int, protocol: Protocol) -> Sequence[_Change]:
         """Return how packets between a part and the rest of the scope change."""
@@ -529,7 +530,7 @@ class _Judges:
 
     def _outcome(
         self,
-        own: tuple[int, int],
+        own: Fate,
         others: Sequence[_Other],
         port: int,
         source_port: int,
@@ -537,16 +538,31 @@ class _Judges:
     ) -> tuple[int, int]:
         """Return the ends in scope that are reached, and all that are or may be reached."""
         passing, unknown = self._open, self._scope & self._around.unread
+        surely, perhaps, listed = own
+        may = 0
         for each in others:
-            passes, perhaps = (each.after if moment else each.before).at(port, source_port)
+            passes, doubted, of_other = (each.after if moment else each.before).at(
+                port, source_port
+            )
             if passes:
                 passing |= each.bits
-            elif perhaps:
-                unknown |= each.bits
+            elif doubted:
+                together = cases(listed, of_other)
+                for case in together:
+                    may |= each.bits & _may_pass(listed, of_other, case)
+                if not together:
+                    unknown |= each.bits
         inner = self._inner[moment]
-        reached = (inner.surely & self._scope) | (own[0] & passing)
-        may = (own[0] | own[1]) & (passing | unknown)
+        reached = (inner.surely & self._scope) | (surely & passing)
+        may |= self._around.folded(surely | perhaps) & (passing | unknown)
         return reached, reached | may | (inner.perhaps & self._scope)
+
+
+def _may_pass(own: Listed | None, other: Listed | None, case: tuple[Needs, Needs]) -> int:
+    """Return the ends that may be passed to where port lists are so on both sides."""
+    if own is None or other is None or not other.may_pass(*case):
+        return 0
+    return own.may_pass(*case)
 
 
 def _are_two(one: Crowd, other: Crowd) -> bool:
@@ -585,4 +601,4 @@ def _columns(rows: Iterable[Row], within: Span) -> tuple[Span, ...]:
 def _sources(rows: Iterable[Row], port: int, protocol: Protocol) -> tuple[Span, ...]:
     if not protocol.has_ports:
         return (EVERY_PORT,)
-    return stretches((first for row in rows for first, _, _ in row.column(port)), EVERY_PORT)
+    return stretches((strip[0] for row in rows for strip in row.column(port)), EVERY_PORT)

@@ -222,12 +222,14 @@ class Layer:
         """Return what the rules of a kind say to every end that it has a route to."""
         end = kind.example
         bench = self.bench(end, direction)
-        key = (bench, network(end.instance), end.block.first if bench.owns else 0, protocol)
+        lines = bench.covering(protocol)
+        own = end.block.first if bench.owns else 0
+        key = (bench, id(lines), network(end.instance), own)
         made = self._rows.get(key)
         if made is None:
-            made = self._rows[key] = row_of(
-                bench, end, protocol, self.near(end), lambda line: self.matches(line.peer)
-            )
+            near = self.near(end)
+            made = row_of(bench, told_of(lines, end, near, self.matches), near)
+            self._rows[key] = made
         return made
 
     def naming(self, group_id: str, direction: Direction) -> int:
@@ -262,36 +264,25 @@ class Layer:
         return _Changed(self, world, groups, instances, lists)
 
 
-def row_of(
-    bench: Bench,
-    own: InterfaceEnd,
-    protocol: Protocol,
-    scope: int,
-    matches: "MatchesOf",
-) -> Row:
-    """Return what a bench says to the ends in `scope`, which `matches` finds for a line."""
+def row_of(bench: Bench, told: Sequence[Told], scope: int) -> Row:
+    """Return what a bench says to the ends in `scope`."""
+    return row(told, scope, default=bench.default is Policy.ACCEPT, unread=bench.unread)
+
+
+def told_of(
+    lines: Iterable[Line], own: InterfaceEnd, scope: int, matches: "MatchesOf"
+) -> list[Told]:
+    """Return what lines say at one end to those in `scope`, which `matches` finds for a peer."""
     address = own.block.first
     told = []
-    for line in bench.covering(protocol):
+    for line in lines:
         if line.own_first <= address <= line.own_last:
-            surely, perhaps = matches(line)
-            if not line.certain:
-                surely, perhaps = 0, surely | perhaps
-            surely, perhaps = surely & scope, perhaps & scope
-            if surely or perhaps:
-                told.append(
-                    Told(
-                        line.rank,
-                        line.accept,
-                        line.first,
-                        line.last,
-                        line.source_first,
-                        line.source_last,
-                        surely,
-                        perhaps,
-                    )
-                )
-    return row(told, scope, default=bench.default is Policy.ACCEPT, unread=bench.unread)
+            surely, perhaps = matches(line.peer)
+            if surely & scope:
+                told.append(Told(*line[:6], surely & scope, line.needs))
+            if perhaps & scope:
+                told.append(Told(*line[:6], perhaps & scope, line.needs_with_peer))
+    return told
 
 
 class Layers:
@@ -356,8 +347,8 @@ class _Changed(Layer):
         return super().row(kind, direction, protocol)
 
 
-MatchesOf: TypeAlias = Callable[[Line], Matches]
-"""Finds the ends that the peer of a line stands for."""
+MatchesOf: TypeAlias = Callable[[Peer], Matches]
+"""Finds the ends that a peer stands for."""
 
 
 def network(instance: Instance) -> Hashable:

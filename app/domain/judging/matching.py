@@ -1,12 +1,11 @@
 """Which packets a rule speaks of, as far as what was read can tell."""
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, TypeAlias
 
-from app.domain.addresses import AddressFamily, Block, subtract
-from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer, Protocol, Rule
-from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
+from app.domain.addresses import AddressFamily, Block
+from app.domain.flows import DecidingRule
+from app.domain.rules import Direction, Protocol, Rule
 
 ONE_FAMILY = {
     Protocol.ICMP: AddressFamily.IPV4,
@@ -21,6 +20,35 @@ class Match(StrEnum):
     NO = "no"
     MAYBE = "maybe"
     YES = "yes"
+
+
+class Sort(StrEnum):
+    """What could not be read: which addresses a prefix list holds, which ports a port list holds,
+    whether an address is a member's of a group, or what a rule itself speaks of.
+    """
+
+    PREFIX_LIST = "prefix_list"
+    PORT_LIST = "port_list"
+    GROUP = "group"
+    RULE = "rule"
+
+
+class Unread(NamedTuple):
+    """One thing that could not be read, about one packet: it is so, or it is not.
+
+    Rules that depend on the same one depend on it alike. Of lists of addresses and groups
+    `direction` says at which side's rules: there the other end's address is looked for.
+    """
+
+    sort: Sort
+    name: str
+    direction: Direction | None = None
+
+
+Needs: TypeAlias = frozenset[Unread]
+"""All that has to be so for a rule to match a packet; nothing where it surely matches."""
+
+SURE: Needs = frozenset()
 
 
 def speaks_of(rule: Rule, family: AddressFamily) -> bool:
@@ -41,46 +69,13 @@ def is_readable(rule: Rule) -> bool:
     return rule.ports is not None and rule.protocol is not Protocol.OTHER
 
 
-def peer_match(world: World, peer: Peer, end: End, plane: NicType) -> Match:
-    """Say whether `end` is one of the addresses that `peer` stands for."""
-    match peer:
-        case Block():
-            return blocks_match((peer,), end)
-        case GroupPeer():
-            return _group_match(world, peer, end, plane)
-        case PrefixListPeer(prefix_list_id):
-            entries = world.prefix_lists.get(prefix_list_id)
-            return Match.MAYBE if entries is None else blocks_match(entries, end)
-        case _:
-            assert_never(peer)
+def needs_of(unreadable: DecidingRule) -> Needs:
+    """Return what it depends on of which protocol and ports a rule is that was not read whole.
 
-
-def blocks_match(blocks: Iterable[Block], end: End) -> Match:
-    """Say whether all addresses of `end` are in `blocks`; `maybe` where only some are."""
-    if isinstance(end, GroupEnd):
-        lengths = [block.prefix_length for block in blocks if block.family is end.family]
-        if not lengths:
-            return Match.NO
-        return Match.YES if 0 in lengths else Match.MAYBE
-    near = tuple(block for block in blocks if block.overlaps(end.block))
-    if not near:
-        return Match.NO
-    return Match.MAYBE if subtract(end.block, near) else Match.YES
-
-
-def _group_match(world: World, peer: GroupPeer, end: End, plane: NicType) -> Match:
-    """Compare with a group: it stands for the private addresses of its members, no others.
-
-    Source: ECS API, AuthorizeSecurityGroup, parameter SourceGroupId.
+    Rules of older groups have no ids of their own: they go by all that was read of them.
     """
-    if plane is not NicType.INTRANET:
-        return Match.NO
-    match end:
-        case InterfaceEnd(eni=eni):
-            return Match.YES if peer.group_id in eni.group_ids else Match.NO
-        case AddressEnd():
-            return Match.NO if peer.group_id in world.complete else Match.MAYBE
-        case GroupEnd(ref):
-            return Match.YES if peer.group_id == ref.group_id else Match.MAYBE
-        case _:
-            assert_never(end)
+    rule = unreadable.held.rule
+    if rule.protocol is Protocol.OTHER or rule.port_list_id is None:
+        name = f"{unreadable.group.group_id} {unreadable.held}"
+        return frozenset({Unread(Sort.RULE, name)})
+    return frozenset({Unread(Sort.PORT_LIST, rule.port_list_id)})

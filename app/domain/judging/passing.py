@@ -1,8 +1,9 @@
 """What one side says of packets between two ends, given the lines that match these ends.
 
 The best rank that surely matches decides. A better line that only may match leaves the
-answer open unless it says the same, and so does a group that could not be read, which may
-hold any rule: only a drop of the highest priority stands against that.
+answer open unless it says the same, or matches only where a still better one does too; so
+does a group that could not be read, which may hold any rule: only a drop of the highest
+priority stands against that.
 
 Source: ECS API, AuthorizeSecurityGroup (smallest priority, then drop before accept).
 """
@@ -12,16 +13,15 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 from app.domain.flows import Cause, DecidingRule, SideOutcome, SideVerdict
-from app.domain.judging.benches import Bench, Line
+from app.domain.judging.benches import Bench, Found, Line, Spot
+from app.domain.judging.doubts import Doubt, can_all_pass
+from app.domain.judging.matching import SURE, Needs
 from app.domain.judging.spans import Span, stretches
 from app.domain.rules import Policy, Protocol
-from app.domain.world import End, InterfaceEnd
+from app.domain.world import End, GroupEnd, InterfaceEnd
 
 FIRST_DROP = (1, False)
 """The rank that no rule can beat."""
-
-Found: TypeAlias = tuple[Line, bool]
-"""A line that matches two ends, and whether it surely does."""
 
 Ruling: TypeAlias = tuple[SideOutcome, Cause, tuple[DecidingRule, ...]]
 """What becomes of some packets, why, and the rules that decide or on which it depends."""
@@ -41,17 +41,36 @@ class Packets(NamedTuple):
 def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideVerdict:
     """Judge a block of packets: one that is blocked outweighs the rest, then one unknown.
 
+    It is blocked as well where, however what could not be read may be, some packet is.
     `rules` of the verdict are all that decide over any packet of that outcome.
     """
+    spots = bench.spots(other)
+    if isinstance(other, GroupEnd):
+        return _anywhere([_at(bench, own, [spot], packets) for spot in spots])
+    return _at(bench, own, spots, packets)
+
+
+def _at(bench: Bench, own: InterfaceEnd, spots: Sequence[Spot], packets: Packets) -> SideVerdict:
+    _, ports, source_ports = packets
     rulings = [
-        _decide(bench, cell)
+        decide(bench, cell)
         for protocol in packets.protocols
+        for spot in spots
         for cell in cells(
-            bench.matching(protocol, own.block, other), packets.ports, packets.source_ports
+            bench.matching(protocol, own.block, spot, ports, source_ports), ports, source_ports
         )
     ]
     if len(rulings) == 1:
         return SideVerdict(*rulings[0])
+    told = _worst(rulings)
+    if told.outcome is not SideOutcome.UNKNOWN:
+        return told
+    if can_all_pass(doubts(bench, own, spots, packets)):
+        return told
+    return SideVerdict(SideOutcome.BLOCKED, Cause.UNREADABLE, told.rules)
+
+
+def _worst(rulings: Sequence[Ruling]) -> SideVerdict:
     worst = min((outcome for outcome, _, _ in rulings), key=_GRAVITY.__getitem__)
     telling = [(cause, rules) for outcome, cause, rules in rulings if outcome is worst]
     causes = [cause for cause, _ in telling]
@@ -63,25 +82,63 @@ def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideV
 _GRAVITY = {SideOutcome.BLOCKED: 0, SideOutcome.UNKNOWN: 1, SideOutcome.ALLOWED: 2}
 
 
+def _anywhere(verdicts: Sequence[SideVerdict]) -> SideVerdict:
+    """Return what is said of an address that may be any of these: what all of them say."""
+    told = _worst([(each.outcome, each.cause, each.rules) for each in verdicts])
+    if all(each.outcome is told.outcome for each in verdicts):
+        return told
+    rules = dict.fromkeys(rule for each in verdicts for rule in each.rules)
+    return SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE, tuple(sorted(rules, key=_order)))
+
+
 def _order(deciding: DecidingRule) -> tuple[tuple[int, bool], str, str]:
     held = deciding.held
     return (held.rule.rank, held.rule_id, deciding.group.group_id)
+
+
+def doubts(
+    bench: Bench, own: InterfaceEnd, spots: Sequence[Spot], packets: Packets
+) -> Iterator[Doubt]:
+    """Return what the answer for packets depends on, for every cell in which it does."""
+    _, ports, source_ports = packets
+    for protocol in packets.protocols:
+        for spot in spots:
+            found = bench.matching(protocol, own.block, spot, ports, source_ports)
+            for columns, cell in _cells(found, ports, source_ports):
+                if decide(bench, cell)[0] is SideOutcome.UNKNOWN:
+                    numbered = columns if protocol.has_ports else None
+                    yield Doubt(numbered, spot.address, tuple(_ways(bench, cell)))
+
+
+def _ways(bench: Bench, found: Iterable[Found]) -> Iterator[tuple[Needs, bool]]:
+    """Return what decides if its needs are so and those of all before it are not, to the end."""
+    for line, needs in found:
+        if bench.unread and line.rank != FIRST_DROP:
+            break
+        yield needs, line.accept
+    yield SURE, bench.unread or bench.default is Policy.ACCEPT
 
 
 def cells(matching: Sequence[Found], ports: Span, source_ports: Span) -> Iterator[Sequence[Found]]:
     """For every cell of ports and source ports in which all packets fare alike, the lines that
     match them, in the order in which they were given.
     """
-    found = [each for each in matching if _meets(each[0], ports, source_ports)]
-    if all(_covers(line, ports, source_ports) for line, _ in found):
-        yield found
+    return (cell for _, cell in _cells(matching, ports, source_ports))
+
+
+def _cells(
+    matching: Sequence[Found], ports: Span, source_ports: Span
+) -> Iterator[tuple[Span, Sequence[Found]]]:
+    if all(_covers(line, ports, source_ports) for line, _ in matching):
+        yield ports, matching
         return
+    found = [each for each in matching if _meets(each[0], ports, source_ports)]
     columns = stretches(_starts((line.first, line.last) for line, _ in found), ports)
     rows = stretches(
         _starts((line.source_first, line.source_last) for line, _ in found), source_ports
     )
-    for (port, _), (source_port, _) in product(columns, rows):
-        yield [each for each in found if each[0].covers_port(port, source_port)]
+    for column, (source_port, _) in product(columns, rows):
+        yield column, [each for each in found if each[0].covers_port(column[0], source_port)]
 
 
 def _meets(line: Line, ports: Span, source_ports: Span) -> bool:
@@ -108,24 +165,31 @@ def _starts(spans: Iterable[Span]) -> Iterator[int]:
         yield last + 1
 
 
-def _decide(bench: Bench, found: Sequence[Found]) -> Ruling:
+def decide(bench: Bench, found: Iterable[Found]) -> Ruling:
     """Judge one packet by the lines that match it, which are in order of judgement."""
     doubtful: list[DecidingRule] = []
+    deciding: list[DecidingRule] = []
+    seen: list[Needs] = []
     contrary = {True: False, False: False}
-    accept = bench.default is Policy.ACCEPT
-    rank = None
-    for line, surely in found:
-        if surely:
-            rank, accept = line.rank, line.accept
+    accept, rank = bench.default is Policy.ACCEPT, None
+    for line, needs in found:
+        if rank is not None and line.rank != rank:
             break
-        doubtful.append(line.deciding)
-        contrary[line.accept] = True
+        if not needs:
+            rank, accept = line.rank, line.accept
+            deciding.append(line.deciding)
+        elif rank is None and not is_beaten(needs, seen):
+            seen.append(needs)
+            doubtful.append(line.deciding)
+            contrary[line.accept] = True
     if contrary[not accept] or (bench.unread and rank != FIRST_DROP):
         return SideOutcome.UNKNOWN, Cause.UNREADABLE, tuple(doubtful)
     outcome = SideOutcome.ALLOWED if accept else SideOutcome.BLOCKED
     if rank is None:
         return outcome, Cause.DEFAULT, ()
-    deciding = tuple(
-        line.deciding for line, surely in found[len(doubtful) :] if surely and line.rank == rank
-    )
-    return outcome, Cause.RULE, deciding
+    return outcome, Cause.RULE, tuple(deciding)
+
+
+def is_beaten(needs: Needs, seen: Iterable[Needs]) -> bool:
+    """Whether a line with these needs matches only where one with some that were seen does."""
+    return any(each <= needs for each in seen)

@@ -2,17 +2,24 @@
 
 from bisect import bisect_right, insort
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import NamedTuple, Protocol, TypeAlias
 
+from app.domain.judging.matching import Needs, Sort
 from app.domain.judging.passing import FIRST_DROP
 from app.domain.judging.spans import EVERY_PORT
 
-Strip: TypeAlias = tuple[int, int, int]
-"""First source port, the ends that pass, and the ends of which it is unknown."""
+Fate: TypeAlias = tuple[int, int, "Listed | None"]
+"""The ends that pass, the ends of which it is unknown, and how port lists come into it."""
+
+Strip: TypeAlias = tuple[int, int, int, "Listed | None"]
+"""First source port, and the fate of the packets."""
 
 
 class Told(NamedTuple):
-    """A rule as a row needs it: where it holds, and which ends it matches surely or perhaps."""
+    """A rule as a row needs it: where it holds, which ends it matches, and what that needs."""
 
     rank: tuple[int, bool]
     accept: bool
@@ -20,8 +27,70 @@ class Told(NamedTuple):
     last: int
     source_first: int
     source_last: int
-    surely: int
-    perhaps: int
+    ends: int
+    needs: Needs
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rules for the same packets, of which some need that a port list holds their port.
+
+    The other side may name the same lists, which hold it there as well, or not. `rules` are
+    in order of judgement: whether it is a first drop, whether it accepts, its ends, its needs.
+    """
+
+    rules: tuple[tuple[bool, bool, int, Needs], ...]
+    scope: int
+    default: bool
+    unread: bool
+
+    @cached_property
+    def names(self) -> Needs:
+        """The port lists that are named."""
+        return frozenset(
+            name for *_, needs in self.rules for name in needs if name.sort is Sort.PORT_LIST
+        )
+
+    def may_pass(self, true: Needs, false: Needs) -> int:
+        """Return the ends that may pass where some lists hold the port and others do not."""
+        rules = [
+            (first_drop, accept, ends, needs - true)
+            for first_drop, accept, ends, needs in self.rules
+            if needs.isdisjoint(false)
+        ]
+        passing, unknown = _judged(rules, self.scope, default=self.default, unread=self.unread)
+        return passing | unknown
+
+    def narrowed(self, part: int) -> "Listed":
+        rules = tuple(
+            (first_drop, accept, 1, needs)
+            for first_drop, accept, ends, needs in self.rules
+            if ends & part
+        )
+        return Listed(rules, 1, self.default, self.unread)
+
+
+MOST_LISTS = 8
+"""Of so many port lists that both sides name for one packet every case is looked at; of more,
+each side is judged alone, which is careful."""
+
+
+def cases(one: Listed | None, other: Listed | None) -> list[tuple[Needs, Needs]]:
+    """Return how the port lists may be that both sides name: those that hold the port, and those
+    that do not; nothing where no list is named by both.
+    """
+    if one is None or other is None:
+        return []
+    shared = sorted(one.names & other.names)
+    if not shared or len(shared) > MOST_LISTS:
+        return []
+    return [
+        (
+            frozenset(name for name, holds in zip(shared, held, strict=True) if holds),
+            frozenset(name for name, holds in zip(shared, held, strict=True) if not holds),
+        )
+        for held in product((True, False), repeat=len(shared))
+    ]
 
 
 class Row:
@@ -33,14 +102,14 @@ class Row:
         self.starts = starts
         self.columns = columns
 
-    def at(self, port: int, source_port: int) -> tuple[int, int]:
-        """Return the ends whose packets pass, and those of which it is unknown."""
+    def at(self, port: int, source_port: int) -> Fate:
+        """Return what becomes of the packets of one port and source port."""
         strips = self.column(port)
         if len(strips) == 1:
             return strips[0][1:]
-        for first, passing, unknown in reversed(strips):
-            if first <= source_port:
-                return passing, unknown
+        for strip in reversed(strips):
+            if strip[0] <= source_port:
+                return strip[1:]
         raise AssertionError(source_port)
 
     def column(self, port: int) -> tuple[Strip, ...]:
@@ -66,15 +135,18 @@ class Row:
     def masks(self) -> Iterator[int]:
         """Every set of ends that is told from the others somewhere."""
         for strips in self.columns:
-            for _, passing, unknown in strips:
+            for _, passing, unknown, listed in strips:
                 yield passing
                 yield unknown
+                if listed is not None:
+                    yield from (ends for _, _, ends, _ in listed.rules)
 
 
 def _alike(strips: Sequence[Strip], part: int) -> Iterator[Strip]:
-    last: tuple[bool, bool] | None = None
-    for first, passing, unknown in strips:
-        told = (passing & part != 0, unknown & part != 0)
+    last: Fate | None = None
+    for first, passing, unknown, listed in strips:
+        narrow = None if listed is None else listed.narrowed(part)
+        told = (int(passing & part != 0), int(unknown & part != 0), narrow)
         if told != last:
             yield (first, *told)
             last = told
@@ -86,7 +158,7 @@ def row(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Row
     `told` is in order of judgement. `default` says that a packet which no rule matches
     passes; `unread` that a group which could not be read judges as well.
     """
-    certain = not unread and not any(each.perhaps for each in told)
+    certain = not unread and not any(each.needs for each in told)
     walk: _Walk = _walk_certain if certain else _walk
     narrow = {
         position
@@ -132,7 +204,7 @@ def _sweep(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
 def _strips(
     walk: "_Walk", told: Sequence[Told], scope: int, *, default: bool, unread: bool
 ) -> Iterator[Strip]:
-    last: tuple[int, int] | None = None
+    last: Fate | None = None
     for start, active in _sweep([(each.source_first, each.source_last) for each in told]):
         here = [told[position] for position in active]
         walked = walk(here, scope, default=default, unread=unread)
@@ -142,49 +214,69 @@ def _strips(
 
 
 class _Walk(Protocol):
-    """Judges one packet of each end: who passes, and of whom it is unknown."""
+    """Judges one packet of each end."""
 
     def __call__(
-        self, told: Iterable[Told], scope: int, *, default: bool, unread: bool
-    ) -> tuple[int, int]: ...
+        self, told: Sequence[Told], scope: int, *, default: bool, unread: bool
+    ) -> Fate: ...
 
 
 def _walk_certain(
-    told: Iterable[Told],
+    told: Sequence[Told],
     scope: int,
     *,
     default: bool,
     unread: bool,  # noqa: ARG001 - the face of _walk
-) -> tuple[int, int]:
+) -> Fate:
     """Judge one packet of each end where every match is certain."""
     undecided, passing = scope, 0
     for each in told:
-        hit = each.surely & undecided
+        hit = each.ends & undecided
         if hit:
             undecided ^= hit
             if each.accept:
                 passing |= hit
             if not undecided:
                 break
-    return (passing | undecided if default else passing), 0
+    return (passing | undecided if default else passing), 0, None
 
 
-def _walk(told: Iterable[Told], scope: int, *, default: bool, unread: bool) -> tuple[int, int]:
+def _walk(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Fate:
+    """Judge one packet of each end where something could not be read."""
+    rules = tuple((each.rank == FIRST_DROP, each.accept, each.ends, each.needs) for each in told)
+    passing, unknown = _judged(rules, scope, default=default, unread=unread)
+    listed = None
+    if any(name.sort is Sort.PORT_LIST for each in told for name in each.needs):
+        listed = Listed(rules, scope, default, unread)
+    return passing, unknown, listed
+
+
+def _judged(
+    rules: Iterable[tuple[bool, bool, int, Needs]], scope: int, *, default: bool, unread: bool
+) -> tuple[int, int]:
     """Judge one packet of each end: it may be accepted, dropped, or either.
 
-    A rule that matches surely ends the matter for an end; one that may match opens a way.
+    A rule that matches surely ends the matter for an end. One that may match opens a way,
+    unless it matches only where a better rule does as well.
     """
     undecided = scope
     may_pass = may_stop = 0
-    for each in told:
-        if unread and each.rank != FIRST_DROP:
+    taken: dict[Needs, int] = {}
+    for first_drop, accept, ends, needs in rules:
+        if unread and not first_drop:
             break
-        reached = undecided & (each.surely | each.perhaps)
-        if each.accept:
+        reached = undecided & ends
+        for better, of_better in taken.items():
+            if better <= needs:
+                reached &= ~of_better
+        if needs:
+            taken[needs] = taken.get(needs, 0) | reached
+        else:
+            undecided &= ~ends
+        if accept:
             may_pass |= reached
         else:
             may_stop |= reached
-        undecided &= ~each.surely
     if default or unread:
         may_pass |= undecided
     if unread or not default:

@@ -8,9 +8,7 @@ from functools import cached_property
 from app.domain.addresses import AddressFamily, Block
 from app.domain.groups import GroupRef
 from app.domain.judging.atoms import Stretch, covering, outermost, without
-from app.domain.judging.benches import Line
 from app.domain.judging.layers import Layer, Matches, positions_of, union
-from app.domain.judging.matching import Match, peer_match
 from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer
 from app.domain.world import AddressEnd, End, GroupEnd
 
@@ -62,7 +60,8 @@ class Surroundings:
 
     The bits of the ends come first, then one for each stretch of addresses that no block of
     `blocks` tells apart, then those of `groups`, which nobody could read. Of groups in
-    `known` no bare address is a member.
+    `known` no bare address is a member. A member of a group that could not be read may have
+    any address: behind all others come the bits of its places, a stretch each.
     """
 
     def __init__(
@@ -81,31 +80,58 @@ class Surroundings:
                 starts.add(block.last + 1)
         self._starts = sorted(start for start in starts if start < 1 << family.bits)
         self.groups, self._known = groups, known
-        self._matches: dict[tuple[int, int], Matches] = {}
+        self._matches: dict[tuple[int, Peer], Matches] = {}
         self._addresses_at = len(layer.ends)
         self._groups_at = self._addresses_at + len(self._starts)
+        self._places_at = self._groups_at + len(groups)
         self.addresses = ((1 << len(self._starts)) - 1) << self._addresses_at
         self.unread = ((1 << len(groups)) - 1) << self._groups_at
         self.everyone = layer.everyone | self.addresses | self.unread
 
-    def matches(self, layer: Layer, line: Line) -> Matches:
-        """Return everybody whom the peer of a line stands for."""
-        key = (id(layer), id(line))
+    def matches(self, layer: Layer, peer: Peer) -> Matches:
+        """Return everybody, and all places, that a peer stands for."""
+        key = (id(layer), peer)
         if key not in self._matches:
-            self._matches[key] = self._match(layer, line)
+            self._matches[key] = self._match(layer, peer)
         return self._matches[key]
 
-    def _match(self, layer: Layer, line: Line) -> Matches:
-        surely, perhaps = layer.matches(line.peer)
-        surely |= self._addresses_of(layer, line.peer)
-        perhaps |= self._addresses_perhaps(layer, line.peer)
-        for position, ref in enumerate(self.groups, self._groups_at):
-            match = peer_match(layer.world, line.peer, GroupEnd(ref, self._family), self._plane)
-            if match is Match.YES:
-                surely |= 1 << position
-            elif match is Match.MAYBE:
-                perhaps |= 1 << position
+    def _match(self, layer: Layer, peer: Peer) -> Matches:
+        surely, perhaps = layer.matches(peer)
+        addresses = self._addresses_of(layer, peer)
+        surely |= addresses
+        perhaps |= self._addresses_perhaps(layer, peer)
+        for number, ref in enumerate(self.groups):
+            shift = self._shift(number)
+            if isinstance(peer, GroupPeer) and peer.group_id == ref.group_id:
+                surely |= self.addresses << shift
+            elif isinstance(peer, GroupPeer) or self._is_lost(layer, peer):
+                perhaps |= self.addresses << shift
+            else:
+                surely |= addresses << shift
         return Matches(surely, perhaps)
+
+    def _is_lost(self, layer: Layer, peer: Peer) -> bool:
+        return (
+            isinstance(peer, PrefixListPeer) and peer.prefix_list_id not in layer.world.prefix_lists
+        )
+
+    def _shift(self, number: int) -> int:
+        """Return how far the places of a group are from the addresses."""
+        return self._places_at + number * len(self._starts) - self._addresses_at
+
+    def with_places(self, chosen: int) -> int:
+        """Return the chosen, and all places of the chosen groups."""
+        for number in range(len(self.groups)):
+            if chosen >> (self._groups_at + number) & 1:
+                chosen |= self.addresses << self._shift(number)
+        return chosen
+
+    def folded(self, chosen: int) -> int:
+        """Return the chosen, with a group in place of any of its places."""
+        for number in range(len(self.groups)):
+            if chosen & self.addresses << self._shift(number):
+                chosen |= 1 << (self._groups_at + number)
+        return chosen & self.everyone
 
     def _addresses_of(self, layer: Layer, peer: Peer) -> int:
         match peer:
@@ -122,8 +148,8 @@ class Surroundings:
             case GroupPeer(group_id):
                 private = self._plane is NicType.INTRANET
                 return self.addresses if private and group_id not in self._known else 0
-            case PrefixListPeer(prefix_list_id):
-                return 0 if prefix_list_id in layer.world.prefix_lists else self.addresses
+            case PrefixListPeer():
+                return self.addresses if self._is_lost(layer, peer) else 0
             case _:
                 return 0
 

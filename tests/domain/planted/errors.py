@@ -12,6 +12,7 @@ EVALUATE = "app/domain/evaluate.py"
 GROUPS = "app/domain/groups.py"
 BENCHES = "app/domain/judging/benches.py"
 MATCHING = "app/domain/judging/matching.py"
+PASSING = "app/domain/judging/passing.py"
 ROUTES = "app/domain/judging/routes.py"
 SPANS = "app/domain/judging/spans.py"
 RULES = "app/domain/rules.py"
@@ -35,6 +36,9 @@ class Edit:
 
 
 ERRORS: dict[str, tuple[Edit, ...]] = {
+    "each rule that names an unread thing is judged as if it were the only one": (
+        Edit(PASSING, "return any(each <= needs for each in seen)", "return False"),
+    ),
     "an accept beats a drop of the same priority": (
         Edit(
             RULES,
@@ -133,8 +137,8 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
         ),
         Edit(
             EVALUATE,
-            "causes = {egress.cause, ingress.cause}",
-            "causes = {egress.cause, ingress.cause, Cause.DEFAULT}",
+            "causes = (egress.cause, ingress.cause)",
+            "causes = (egress.cause, ingress.cause, Cause.DEFAULT)",
         ),
     ),
     "a prefix list holds nothing": (
