@@ -27,6 +27,7 @@ from app.services.hygiene import HygieneService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.ledger import LedgerService
+from app.services.memory import Memory
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
@@ -172,14 +173,21 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     engine.register(execution, store=store, chore=sweeping)
     runs_operations = role is not Role.API
     inventory = InventoryService(clouds=clouds, directory=directory)
+    memory = Memory(
+        clouds=clouds,
+        worlds=worlds,
+        directory=directory,
+        store=store,
+        clock=clock,
+        most_age=_most_age(settings),
+        capacity=settings.inventory_capacity,
+    )
     house = House(
         accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
         inventory=inventory,
         hygiene=HygieneService(
-            worlds=worlds,
+            memory=memory,
             inventory=inventory,
-            clouds=clouds,
-            clock=clock,
             limits=_limits(settings),
         ),
         plans=plans,
@@ -187,9 +195,9 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         operations=operations,
         interventions=interventions,
         backups=backups,
-        reachability=ReachabilityService(worlds=worlds, directory=directory, clock=clock),
-        suppositions=SuppositionsService(worlds=worlds, clock=clock),
-        views=ViewsService(worlds=worlds, directory=directory, clouds=clouds, clock=clock),
+        reachability=ReachabilityService(memory=memory, directory=directory),
+        suppositions=SuppositionsService(memory=memory),
+        views=ViewsService(memory=memory, directory=directory),
         health=HealthService(
             store=store,
             clouds=clouds,
@@ -329,6 +337,12 @@ def _limits(settings: Settings) -> Limits:
         groups_per_account=settings.groups_per_account,
         peer_groups_per_group=settings.peer_groups_per_group,
     )
+
+
+def _most_age(settings: Settings) -> timedelta:
+    if settings.inventory_max_age is not None:
+        return settings.inventory_max_age
+    return timedelta(seconds=5 if settings.is_simulated else 60)
 
 
 def _patience(settings: Settings) -> Patience:

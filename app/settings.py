@@ -21,6 +21,9 @@ def _seconds(value: object) -> object:
 Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
 """A length of time: a number of seconds, or ISO 8601 such as PT5M."""
 
+SecondsOrNone = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
+"""A length of time that may be 0."""
+
 DEMO_KEY_ID = "intercom-demo-key-id"
 DEMO_KEY_SECRET = "intercom-demo-key-secret"  # noqa: S105 - published: it opens a simulator only
 DEMO_API_KEY = "intercom-demo-api-key"
@@ -157,6 +160,18 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(
         16, ge=1, le=64, description="Calls of the cloud at the same time, per account and region."
+    )
+    inventory_max_age: SecondsOrNone | None = Field(
+        None,
+        description="How old what was read of an account and region may be when a question is "
+        "answered from it: 60 s for `alibaba`, else 5 s; 0 reads for every question. Plans and "
+        "operations always read anew.",
+    )
+    inventory_capacity: int = Field(
+        200_000,
+        ge=0,
+        description="How much is kept for questions: rules, instances and members of groups "
+        "together, very roughly 1 KB each.",
     )
     max_addresses: int = Field(
         65_536, ge=1, description="Most source addresses that one request may open to."

@@ -17,6 +17,21 @@ _OPERATION = "9d2a4c7e-1b6f-4a80-8c57-3f0e5a1d9c03"
 _LATER = "c41f7b92-8e05-4b3d-b2a6-7d9e0f3a5b04"
 _BACKUP = "e7a0d5b8-2c94-4f16-a7d3-1b8c6e4f2a05"
 _FINGERPRINT = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
+READ_WORLD: Json = {
+    "read_at": "2026-01-05T08:01:00Z",
+    "age_seconds": 2.5,
+    "fingerprint": _FINGERPRINT,
+    "places": [
+        {
+            "account_id": account_id,
+            "region_id": REGION,
+            "read_at": "2026-01-05T08:01:00Z",
+            "age_seconds": 2.5,
+        }
+        for account_id in (SHOP, DATA)
+    ],
+    "unread_groups": [],
+}
 
 
 EXAMPLE_IDS = {
@@ -215,7 +230,7 @@ FINDING: Json = {
 }
 FINDINGS: Json = {
     "items": [FINDING],
-    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+    "world": READ_WORLD,
 }
 
 # --- what if ----------------------------------------------------------------------
@@ -273,7 +288,7 @@ SUPPOSE: Any = {
 SUPPOSED: Json = {
     "gained": {"pairs": 0, "items": [], "truncated": False},
     "lost": {"pairs": 32, "items": [_ANYBODY_TO_WIDE], "truncated": True},
-    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+    "world": READ_WORLD,
 }
 
 # --- reachability -----------------------------------------------------------------
@@ -393,7 +408,7 @@ _HELD_BACK: Json = _BLOCKED | {
 }
 EXPLANATION: Json = {
     "items": [_REACHABLE | {"hindrances": [], "remedy": []}, _HELD_BACK],
-    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+    "world": READ_WORLD,
 }
 
 # --- views of many ends ---------------------------------------------------------------
@@ -505,16 +520,19 @@ MATRIX_ANSWER: Json = {
         }
     ],
     "truncated": False,
-    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+    "world": READ_WORLD,
 }
 MATRIX_TEXTS: dict[str, str] = {
     "csv": (
-        "source,source_instance_ids,target,target_instance_ids,pairs,verdict,protocol,port_range,source_port_range\r\n"
-        "sg-app,i-app01 i-locked01 i-stopped01,sg-db,i-db01 i-db02,6,reachable,tcp,3306/3306,\r\n"
+        "source,source_instance_ids,target,target_instance_ids,pairs,verdict,protocol,port_range,"
+        "source_port_range,read_at\r\n"
+        "sg-app,i-app01 i-locked01 i-stopped01,sg-db,i-db01 i-db02,6,reachable,tcp,3306/3306,,"
+        "2026-01-05T08:01:00Z\r\n"
     ),
     "svg": _A_PICTURE,
     "mermaid": (
         "flowchart LR\n"
+        "  %% Read 2026-01-05T08:01:00Z, 2 s before this was drawn.\n"
         '  n0["app #40;sg-app#41;<br/>3 instances"]\n'
         '  n1["db #40;sg-db#41;<br/>2 instances"]\n'
         '  n0 -->|"tcp 3306"| n1\n'
@@ -594,22 +612,23 @@ CIRCLE_ANSWER: Json = {
         "unread_groups": [],
         "blocked_instances": 16,
     },
-    "world": {"read_at": "2026-01-05T08:01:00Z", "fingerprint": _FINGERPRINT},
+    "world": READ_WORLD,
 }
 CIRCLE_TEXTS: dict[str, str] = {
     "csv": (
-        "direction,instance_id,address,verdict,code\r\n"
-        "reached_by,i-app01,10.170.2.1,reachable,rule\r\n"
-        "reached_by,i-db02,10.170.3.2,reachable,intra_group\r\n"
-        "reached_by,i-locked01,10.170.8.2,reachable,rule\r\n"
-        "reached_by,i-stopped01,10.170.8.1,reachable,rule\r\n"
-        "reaches,i-db02,10.170.3.2,reachable,intra_group\r\n"
-        "reaches,i-wide01,10.170.6.1,reachable,rule\r\n"
-        "reaches,,0.0.0.0/0,reachable,default\r\n"
+        "direction,instance_id,address,verdict,code,read_at\r\n"
+        "reached_by,i-app01,10.170.2.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "reached_by,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
+        "reached_by,i-locked01,10.170.8.2,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "reached_by,i-stopped01,10.170.8.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "reaches,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
+        "reaches,i-wide01,10.170.6.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "reaches,,0.0.0.0/0,reachable,default,2026-01-05T08:01:00Z\r\n"
     ),
     "svg": _A_PICTURE,
     "mermaid": (
         "flowchart LR\n"
+        "  %% Read 2026-01-05T08:01:00Z, 2 s before this was drawn.\n"
         '  n0["i-db01 #40;10.170.3.1#41;<br/>1 instance"]\n'
         '  n1["app #40;sg-app#41;<br/>3 instances"]\n'
         '  n2["db #40;sg-db#41;<br/>1 instance"]\n'

@@ -14,7 +14,7 @@ from app.domain.picture import Link, Node, Picture, Share
 
 NODE_WIDTH, LABEL_WIDTH, CURVE_WIDTH = 230, 190, 90
 COLUMN_WIDTH = NODE_WIDTH + LABEL_WIDTH + CURVE_WIDTH
-LINE_HEIGHT, PORT_HEIGHT, GAP, MARGIN, HEAD = 16, 20, 26, 24, 92
+LINE_HEIGHT, PORT_HEIGHT, GAP, MARGIN, HEAD = 16, 20, 26, 24, 112
 NODE_TEXT, LABEL_TEXT = 27, 27
 """Characters that fit into a node's line and into a label."""
 
@@ -93,9 +93,9 @@ def _lines(node: Node) -> list[str]:
 # --- Mermaid ----------------------------------------------------------------------
 
 
-def mermaid(picture: Picture) -> str:
-    """Return a flowchart in Mermaid's language, with a line for each link."""
-    lines = ["flowchart LR"]
+def mermaid(picture: Picture, notes: Sequence[str] = ()) -> str:
+    """Return a flowchart in Mermaid's language, with a line for each link and each note."""
+    lines = ["flowchart LR", *(f"  %% {_entities(printable(each))}" for each in notes)]
     for number, node in enumerate(picture.nodes):
         text = "<br/>".join(_entities(each) for each in _lines(node))
         lines.append(f'  n{number}["{text}"]')
@@ -275,8 +275,11 @@ def _bundled(links: Iterable[Link]) -> Iterator[tuple[Link, bool]]:
 # --- SVG --------------------------------------------------------------------------
 
 
-def svg(picture: Picture, title: str) -> str:
-    """Return a picture that stands by itself, on white; each text is escaped."""
+def svg(picture: Picture, title: str, notes: Sequence[str] = ()) -> str:
+    """Return a picture that stands by itself, on white; each text is escaped.
+
+    `notes` say beneath the title what a reader has to know of it.
+    """
     layout = _Layout(picture)
     alone = list(_alone(layout))
     columns = len(layout.columns) * COLUMN_WIDTH - LABEL_WIDTH - CURVE_WIDTH
@@ -287,7 +290,7 @@ def svg(picture: Picture, title: str) -> str:
         f"<title>{_xml(title)}</title>",
         f"<defs>{''.join(_marker(share) for share in Share)}</defs>",
         f'<rect width="{width}" height="{height:.0f}" fill="#ffffff"/>',
-        *_header(title),
+        *_header(title, notes),
         *(each for line in layout.lines for each in _drawn(line)),
         *(each for column in layout.columns for box in column for each in _node(box)),
         *alone,
@@ -320,15 +323,16 @@ def _marker(share: Share) -> str:
     )
 
 
-def _header(title: str) -> Iterator[str]:
+def _header(title: str, notes: Sequence[str]) -> Iterator[str]:
     yield _text(MARGIN, 32, title, ' font-size="16" font-weight="600" fill="#111827"')
+    yield _text(MARGIN, 54, " ".join(notes), ' fill="#4b5563"')
     for at, share in enumerate(Share):
         x = MARGIN + at * 320
         yield (
-            f'<path d="M{x} 58h40" stroke="{COLOURS[share]}" stroke-width="2" '
+            f'<path d="M{x} 78h40" stroke="{COLOURS[share]}" stroke-width="2" '
             f'stroke-dasharray="{DASHES[share]}" marker-end="url(#{share.name.lower()})"/>'
         )
-        yield _text(x + 50, 62, LEGEND[share], ' fill="#374151"')
+        yield _text(x + 50, 82, LEGEND[share], ' fill="#374151"')
 
 
 def _drawn(line: _Line) -> Iterator[str]:

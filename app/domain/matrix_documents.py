@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from app.domain.documents import Document
 from app.domain.flows import Outcome, Traffic
@@ -14,6 +14,7 @@ from app.domain.rules import Direction
 from app.domain.sentences import name
 from app.domain.world import InterfaceEnd
 
+TRUNCATED = "truncated"
 MOST_ENTRIES = 5000
 """Entries that are listed; the counts are of all."""
 
@@ -60,10 +61,13 @@ def _entry(entry: Entry) -> Document:
     }
 
 
-def matrix_table(entries: Iterable[Entry]) -> str:
-    """Return a row for each kind of packets between two classes."""
+def matrix_table(entries: Iterable[Entry], read_at: str, *, truncated: bool) -> str:
+    """Return a row for each kind of packets between two classes, each with the time of reading.
+
+    Where entries were left out, the last row has the verdict `truncated`, and nothing else.
+    """
     rows = (
-        (*_ends(entry), entry.pairs, outcome.value, *_packets(traffic))
+        (*_ends(entry), entry.pairs, outcome.value, *_packets(traffic), read_at)
         for entry in entries
         for outcome, told in (
             (Outcome.REACHABLE, entry.reachable),
@@ -71,7 +75,8 @@ def matrix_table(entries: Iterable[Entry]) -> str:
         )
         for traffic in told
     )
-    return _table(_MATRIX_COLUMNS, rows)
+    cut = [("", "", "", "", "", TRUNCATED, "", "", "", read_at)] if truncated else []
+    return _table(_MATRIX_COLUMNS, chain(rows, cut))
 
 
 _MATRIX_COLUMNS = (
@@ -84,6 +89,7 @@ _MATRIX_COLUMNS = (
     "protocol",
     "port_range",
     "source_port_range",
+    "read_at",
 )
 
 
@@ -122,8 +128,8 @@ def _reached(each: Reached) -> Document:
     return document
 
 
-def circles_table(circles: Mapping[Direction, Circle]) -> str:
-    """Return a row for each other end."""
+def circles_table(circles: Mapping[Direction, Circle], read_at: str) -> str:
+    """Return a row for each other end, each with the time of reading."""
     rows = (
         (
             SAID[direction],
@@ -131,11 +137,12 @@ def circles_table(circles: Mapping[Direction, Circle]) -> str:
             each.end.block.address if isinstance(each.end, InterfaceEnd) else name(each.end),
             each.outcome.value,
             each.cause.value,
+            read_at,
         )
         for direction, circle in circles.items()
         for each in (*circle.interfaces, *circle.addresses, *circle.groups)
     )
-    return _table(("direction", "instance_id", "address", "verdict", "code"), rows)
+    return _table(("direction", "instance_id", "address", "verdict", "code", "read_at"), rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -46,6 +46,14 @@ class GroupEnd:
 End: TypeAlias = InterfaceEnd | AddressEnd | GroupEnd
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a group, or who is in it, could not be read: a stable code, and a sentence."""
+
+    code: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class World:
     """Groups and instances of one region, read at one instant.
@@ -56,7 +64,8 @@ class World:
     complete group which groups name it in a rule. `unread` holds groups that rules name, or
     that name ours, in accounts that cannot be read. `group_counts` says how many groups an
     account has in a region, where that was asked for; `networks` are those in which owners of
-    bare addresses were looked for (None is the classic one). What is absent here is unknown.
+    bare addresses were looked for (None is the classic one). What is absent here is unknown;
+    `refusals` say why, for groups of which anything was asked for in vain.
     """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -67,6 +76,7 @@ class World:
     unread: frozenset[GroupRef] = frozenset()
     group_counts: Mapping[Place, int] = field(default_factory=dict)
     networks: frozenset[str | None] = frozenset()
+    refusals: Mapping[GroupRef, Refusal] = field(default_factory=dict)
 
     @cached_property
     def _members(self) -> Mapping[str, tuple[tuple[Instance, Eni], ...]]:

@@ -75,8 +75,8 @@ class Performed:
     already: bool = False
 
 
-class Ecs(Protocol):
-    """One account and region."""
+class Reads(Protocol):
+    """What may be asked of one account and region; nothing is changed by it."""
 
     def instances(self, instance_ids: Sequence[str]) -> tuple[Instance, ...]:
         """Return those of the instances that exist, with all interfaces and their groups."""
@@ -84,6 +84,10 @@ class Ecs(Protocol):
 
     def members(self, group_id: str) -> tuple[Instance, ...]:
         """Return every instance that has an interface in the group."""
+        ...
+
+    def everybody(self, *, most: int) -> tuple[Instance, ...] | None:
+        """Return every instance, by id, with all interfaces; None if there are more than `most`."""
         ...
 
     def owners_of(self, addresses: Sequence[Block], vpc_id: str | None) -> tuple[Instance, ...]:
@@ -112,6 +116,10 @@ class Ecs(Protocol):
         """Return how many security groups the account has in this region."""
         ...
 
+
+class Ecs(Reads, Protocol):
+    """One account and region."""
+
     def page_of_instances(
         self, wanted: InventoryFilter, *, limit: int, token: str | None
     ) -> InstancePage: ...
@@ -130,6 +138,18 @@ class Ecs(Protocol):
         ...
 
     def set_inner_access(self, group_id: str, policy: Policy, *, token: str) -> Performed: ...
+
+
+class Readers(Protocol):
+    """Every account and region that may be asked."""
+
+    def of(self, account_id: str, region_id: str, *, urgent: bool = False) -> Reads:
+        """Return what may be asked of a region; nothing is called yet.
+
+        Raises:
+            TargetNotFoundError: the account is not registered, or not with this region.
+        """
+        ...
 
 
 class Clouds(Protocol):

@@ -14,6 +14,7 @@ from app.domain.accounts import Account
 from app.domain.backups import Backup
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.documents import Document
+from app.domain.groups import Place
 from app.domain.operations import Event, Operation, OperationStatus, Step
 
 T = TypeVar("T")
@@ -247,6 +248,23 @@ class Replicas(Protocol):
         ...
 
 
+class Revisions(Protocol):
+    """How often each account and region was changed from here, by whichever process.
+
+    The number grows when a call that changes something is about to be made, when it has
+    ended, when its operation has, and when another role speaks for the account: what was read
+    at an earlier number is out of date. Reading one costs nothing of the cloud's.
+    """
+
+    def all(self) -> Mapping[Place, int]:
+        """Every number; a place that is not there was never changed."""
+        ...
+
+    def advance(self, place: Place) -> None:
+        """Let the number of a place grow."""
+        ...
+
+
 class Work(Protocol):
     """One transaction."""
 
@@ -268,6 +286,8 @@ class Work(Protocol):
     def turns(self) -> Turns: ...
     @property
     def replicas(self) -> Replicas: ...
+    @property
+    def revisions(self) -> Revisions: ...
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         """Hand the operation to the durable engine, in this same transaction.

@@ -5,8 +5,10 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from app.domain.documents import Document
+from app.domain.groups import Place
 from app.ports.store import KeptIntent
 from app.repositories import rows
+from app.repositories.revisions import SqlRevisions
 from app.repositories.tables import intents
 
 
@@ -28,6 +30,7 @@ class SqlIntents:
         return tuple(_intent(row) for row in found)
 
     def begin(self, operation_id: str, token: str, change: Document, at: datetime) -> int:
+        self._advance(change)
         times = self._connection.scalar(
             update(intents)
             .where(intents.c.token == token)
@@ -45,7 +48,14 @@ class SqlIntents:
     def end(self, token: str, outcome: str, at: datetime, *, group_id: str | None = None) -> None:
         values: dict[str, object] = {"outcome": outcome, "ended_at": at}
         kept = self.get(token)
+        if kept is not None:
+            self._advance(kept.change)
         if group_id is not None and kept is not None:
             called = kept.change.get("called", kept.change["group_id"])
             values["change"] = kept.change | {"group_id": group_id, "called": called}
         self._connection.execute(update(intents).where(intents.c.token == token).values(values))
+
+    def _advance(self, change: Document) -> None:
+        """What was read of the place before is out of date, whoever asks."""
+        place = Place(change["account_id"], change["region_id"])
+        SqlRevisions(self._connection).advance(place)

@@ -230,6 +230,14 @@ tenures = Table(
     Column("settled_at", Double),
 )
 
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("account_id", String(LIMIT), primary_key=True),
+    Column("region_id", String(LIMIT), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
 rates = Table(
     "rates",
     metadata,

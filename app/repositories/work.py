@@ -13,6 +13,7 @@ from app.repositories.ledger import SqlLedger
 from app.repositories.operations import SqlOperations
 from app.repositories.plans import SqlPlans
 from app.repositories.replicas import SqlReplicas
+from app.repositories.revisions import SqlRevisions
 from app.repositories.turns import SqlTurns
 
 
@@ -60,6 +61,10 @@ class SqlWork:
     @cached_property
     def replicas(self) -> SqlReplicas:
         return SqlReplicas(self._connection)
+
+    @cached_property
+    def revisions(self) -> SqlRevisions:
+        return SqlRevisions(self._connection)
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         self._enqueue(self._connection, operation_id, anew)

@@ -16,7 +16,7 @@ from app.domain.groups import Place
 from app.ports.budget import Budget, Spent
 from app.ports.clock import Clock, Ids
 from app.ports.ecs import AccountAccess, Clouds
-from app.ports.store import Page, Store
+from app.ports.store import Page, Store, Work
 
 ROLE_ARN = re.compile(r"acs:ram::([0-9]{16}):role/[A-Za-z0-9.@_-]{1,64}", re.ASCII)
 
@@ -98,12 +98,13 @@ class AccountsService:
         Raises:
             InUseError: a connection stands in it.
         """
-        self.get(account_id)
+        account = self.get(account_id)
         with self._store.write() as work:
             standing = work.connections.standing()
             if any(_speaks_of(connection, account_id) for connection in standing):
                 raise InUseError("a connection stands in this account", account_id=account_id)
             work.accounts.remove(account_id)
+            _distrust(work, account)
             work.commit()
 
     def spent(self, account_id: str) -> tuple[Spent, ...]:
@@ -130,12 +131,14 @@ class AccountsService:
                 now = self._clock.now()
                 present = replace(present, access=access, access_detail=detail, checked_at=now)
                 work.accounts.update(present)
+                _distrust(work, present)
                 work.commit()
         return present
 
     def _keep(self, account: Account) -> Account:
         with self._store.write() as work:
             work.accounts.update(account)
+            _distrust(work, account)
             work.commit()
         return account
 
@@ -161,6 +164,12 @@ class Directory:
             for account in accounts
             for region_id in account.region_ids
         ]
+
+
+def _distrust(work: Work, account: Account) -> None:
+    """Let nobody answer from what was read of the account before."""
+    for region_id in account.region_ids:
+        work.revisions.advance(Place(account.account_id, region_id))
 
 
 def access_of(account: Account) -> AccountAccess:

@@ -9,6 +9,7 @@ from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.errors import CancelledError
+from app.domain.groups import Place
 from app.domain.observation import mark
 from app.domain.operations import (
     TURNED_BACK,
@@ -151,6 +152,8 @@ class EndingsService:
         gone = now if after is ConnectionStatus.DISCONNECTED else None
         work.connections.update(replace(connection, status=after, disconnected_at=gone))
         work.turns.release(operation_id)
+        for place in _places(connection):
+            work.revisions.advance(place)
 
     def _count_uses(self, work: Work, operation: Operation, result: Document) -> None:
         """Note what else of ours the connection needs; list what it rests on that is foreign."""
@@ -231,6 +234,12 @@ def _connection(work: Work, operation: Operation) -> Connection:
     connection = work.connections.get(operation.connection_id)
     assert connection is not None
     return connection
+
+
+def _places(connection: Connection) -> set[Place]:
+    """Where the operations of a connection may have changed something."""
+    sides = (connection.request["source"], connection.request["target"])
+    return {Place(side["account_id"], side["region_id"]) for side in sides if "account_id" in side}
 
 
 def _use(

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from app.domain.errors import CloudNotFoundError, InvalidCursorError, TargetNotFoundError
 from app.domain.groups import Group, Instance, Place
-from app.ports.ecs import Clouds, Ecs, GroupSummary, InventoryFilter
+from app.ports.ecs import Clouds, Ecs, GroupSummary, InventoryFilter, Readers
 from app.services.accounts import Directory
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class InventoryService:
             page = cloud.page_of_instances(wanted, limit=limit, token=token)
             return page.items, page.next_token
 
-        return self._page(listing, self._places(account_id, region_id), limit, cursor)
+        return self._page(listing, self.places(account_id, region_id), limit, cursor)
 
     def groups(
         self,
@@ -66,33 +66,40 @@ class InventoryService:
             page = cloud.page_of_groups(wanted, limit=limit, token=token)
             return page.items, page.next_token
 
-        return self._page(listing, self._places(account_id, region_id), limit, cursor)
+        return self._page(listing, self.places(account_id, region_id), limit, cursor)
 
     def group(
         self, group_id: str, account_id: str | None = None, region_id: str | None = None
     ) -> tuple[Group, tuple[Instance, ...]]:
         """Return a group with all its rules, and its members, from wherever it is."""
-        group = self._found(group_id, account_id, region_id)
+        group = self._found(group_id, account_id, region_id, self._clouds)
         cloud = self._clouds.of(group.place.account_id, group.place.region_id)
         return group, cloud.members(group_id)
 
     def place_of(
-        self, group_id: str, account_id: str | None = None, region_id: str | None = None
+        self,
+        group_id: str,
+        account_id: str | None = None,
+        region_id: str | None = None,
+        *,
+        through: Readers,
     ) -> Place:
-        """Say where a group is.
+        """Say where a group is, as far as `through` knows.
 
         Raises:
             TargetNotFoundError: no registered account has such a group.
         """
-        return self._found(group_id, account_id, region_id).place
+        return self._found(group_id, account_id, region_id, through).place
 
     def knows(self, place: Place) -> bool:
         """Say whether an account is registered with a region."""
         return place in self._directory.places()
 
-    def _found(self, group_id: str, account_id: str | None, region_id: str | None) -> Group:
-        for place in self._places(account_id, region_id):
-            cloud = self._clouds.of(place.account_id, place.region_id)
+    def _found(
+        self, group_id: str, account_id: str | None, region_id: str | None, through: Readers
+    ) -> Group:
+        for place in self.places(account_id, region_id):
+            cloud = through.of(place.account_id, place.region_id)
             try:
                 for group in cloud.groups([group_id]):
                     return group
@@ -100,7 +107,12 @@ class InventoryService:
                 continue
         raise TargetNotFoundError("no registered account has such a group", group_id=group_id)
 
-    def _places(self, account_id: str | None, region_id: str | None) -> list[Place]:
+    def places(self, account_id: str | None, region_id: str | None) -> list[Place]:
+        """Return every account and region in question, in order.
+
+        Raises:
+            TargetNotFoundError: the account is not registered, or not with this region.
+        """
         places = sorted(
             place
             for place in self._directory.places()

@@ -8,7 +8,6 @@ from app.domain.addresses import AddressFamily, Block
 from app.domain.documents import Document
 from app.domain.errors import FamilyMismatchError
 from app.domain.evaluate import Evaluator
-from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import Cause, Flow, Outcome, SideOutcome, SideVerdict, Traffic
 from app.domain.groups import Place
 from app.domain.hindrances import Hindrance, HindranceCode, Inspector
@@ -20,10 +19,9 @@ from app.domain.plan_documents import (
 )
 from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
 from app.domain.world import End, InterfaceEnd, World, addresses_of
-from app.ports.clock import Clock
 from app.services.accounts import Directory
+from app.services.memory import Memory
 from app.services.scopes import Scope
-from app.services.worlds import Worlds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +44,26 @@ OTHER_PLANE = {
 class ReachabilityService:
     """Reads what guards the asked ends, and judges."""
 
-    def __init__(self, *, worlds: Worlds, directory: Directory, clock: Clock) -> None:
-        self._worlds = worlds
+    def __init__(self, *, memory: Memory, directory: Directory) -> None:
+        self._memory = memory
         self._directory = directory
-        self._clock = clock
 
     def explain(self, flows: Sequence[Document], *, refresh: bool = False) -> Document:
         """Answer each flow with a verdict and the deciding rules of both sides; with all that
         stands in the way of a blocked one, and the smallest change that opens it.
 
-        The world is read anew for every request, so `refresh` changes nothing yet.
+        The world may have been read for an earlier question; with `refresh` it is read anew.
 
         Raises:
             TargetNotFoundError: an instance does not exist.
         """
-        del refresh
         questions = [_question(flow) for flow in flows]
-        read_at = self._clock.now()
-        world = self._worlds.read(self._scope(questions))
+        look = self._memory.look(refresh=refresh)
+        world = look.world(self._scope(questions))
         evaluator = Evaluator(world)
         inspector = Inspector(evaluator)
         items = [_answer(evaluator, inspector, question) for question in questions]
-        return {
-            "items": items,
-            "world": {
-                "read_at": read_at,
-                "fingerprint": fingerprint(world_document(world)),
-            },
-        }
+        return {"items": items, "world": look.document(world)}
 
     def _scope(self, questions: Sequence[Question]) -> Scope:
         ends = [end for each in questions for end in (each.source, each.target)]

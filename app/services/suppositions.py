@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from app.domain.changes import Join, Leave
 from app.domain.documents import Document, read_rule
-from app.domain.fingerprint import fingerprint, world_document
 from app.domain.groups import Place
 from app.domain.plan_documents import exposure_document
 from app.domain.rules import Policy
@@ -15,19 +14,17 @@ from app.domain.suppositions import (
     Supposition,
     what_if,
 )
-from app.ports.clock import Clock
+from app.services.memory import Memory
 from app.services.scopes import Scope
-from app.services.worlds import Worlds
 
 
 class SuppositionsService:
     """Reads the read scope of a change as a plan does, and compares; nothing is changed."""
 
-    def __init__(self, *, worlds: Worlds, clock: Clock) -> None:
-        self._worlds = worlds
-        self._clock = clock
+    def __init__(self, *, memory: Memory) -> None:
+        self._memory = memory
 
-    def what_if(self, changes: Sequence[Document], *, most: int) -> Document:
+    def what_if(self, changes: Sequence[Document], *, most: int, refresh: bool = False) -> Document:
         """Return what would be gained and lost, at most `most` items of each.
 
         Raises:
@@ -35,13 +32,13 @@ class SuppositionsService:
             InvalidInputError: the cloud would never hold it.
         """
         suppositions = [_read(change) for change in changes]
-        read_at = self._clock.now()
-        world = self._worlds.read(_scope(suppositions))
+        look = self._memory.look(refresh=refresh)
+        world = look.world(_scope(suppositions))
         found = what_if(world, suppositions, cap=most)
         return {
             "gained": exposure_document(found.gained),
             "lost": exposure_document(found.lost),
-            "world": {"read_at": read_at, "fingerprint": fingerprint(world_document(world))},
+            "world": look.document(world),
         }
 
 

@@ -1,14 +1,14 @@
 """Views of many ends at once: who reaches whom, and who reaches one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.domain.addresses import AddressFamily
 from app.domain.documents import Document
 from app.domain.drawing import mermaid, svg
 from app.domain.errors import TooManyItemsError
-from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import Traffic
 from app.domain.groups import Place
 from app.domain.matrix import Matrix
@@ -20,21 +20,23 @@ from app.domain.matrix_documents import (
     matrix_table,
     shown,
 )
-from app.domain.picture import picture_of, picture_of_circles
+from app.domain.picture import (
+    MOST_LINKS,
+    MOST_NODES,
+    Picture,
+    picture_of,
+    picture_of_circles,
+)
 from app.domain.reach import Circle, Reach
 from app.domain.rules import Direction, NicType
 from app.domain.sentences import traffic_name
 from app.domain.world import InterfaceEnd, World, addresses_of
-from app.ports.clock import Clock
-from app.ports.ecs import Clouds, InventoryFilter
 from app.services.accounts import Directory
+from app.services.memory import Look, Memory
 from app.services.scopes import GroupAt, InstanceAt, Scope
-from app.services.worlds import Worlds
 
 MOST_INSTANCES = 1000
 """Instances that one request may be about."""
-
-_A_PAGE = 100
 
 NOTHING = Circle((), (), (), 0)
 
@@ -65,23 +67,20 @@ class Part:
 class View:
     """An answer as a document, or as a text in the format that was asked for.
 
-    `truncated` says that a text leaves something out.
+    `truncated` says that a text leaves something out, `world` how old it is.
     """
 
     answer: Document | str
+    world: Document
     truncated: bool = False
 
 
 class ViewsService:
     """Reads a scope whole, and shows what its instances can reach."""
 
-    def __init__(
-        self, *, worlds: Worlds, directory: Directory, clouds: Clouds, clock: Clock
-    ) -> None:
-        self._worlds = worlds
+    def __init__(self, *, memory: Memory, directory: Directory) -> None:
+        self._memory = memory
         self._directory = directory
-        self._clouds = clouds
-        self._clock = clock
 
     def matrix(
         self,
@@ -91,6 +90,7 @@ class ViewsService:
         plane: NicType,
         family: AddressFamily,
         format: Format,  # noqa: A002 - as the request has it
+        refresh: bool = False,
     ) -> View:
         """Judge all pairs of a scope, or (with `targets`) from the scope to these.
 
@@ -98,27 +98,27 @@ class ViewsService:
             TargetNotFoundError: an instance or group does not exist.
             TooManyItemsError: the scope has too many instances.
         """
-        read_at = self._clock.now()
+        look = self._memory.look(refresh=refresh)
         all_targets = targets or scope
-        listed = {part: self._listed(part) for part in (*scope, *targets)}
-        world = self._worlds.read(_scope(listed, with_neighbours=False))
+        listed = {part: _listed(look, part) for part in (*scope, *targets)}
+        world = look.world(_scope(listed, with_neighbours=False))
         sources = _members(world, scope, listed)
         _check_size(len(sources | _members(world, all_targets, listed)))
         matrix = Matrix(
             world, sources, _members(world, all_targets, listed), plane=plane, family=family
         )
+        read = look.document(world)
         match format:
             case Format.JSON | Format.CSV:
                 entries, more = shown(matrix)
                 if format is Format.CSV:
-                    return View(matrix_table(entries), more)
+                    table = matrix_table(entries, _stamp(read), truncated=more)
+                    return View(table, read, more)
                 document = matrix_document(matrix, entries, truncated=more)
-                return View({**document, "world": _read(world, read_at)})
-            case Format.SVG:
+                return View({**document, "world": read}, read)
+            case _:
                 title = f"Who reaches whom: {len(matrix.layer.positions)} instances, {plane}"
-                return View(svg(picture_of(matrix, world.groups), title))
-            case Format.MERMAID:
-                return View(mermaid(picture_of(matrix, world.groups)))
+                return _drawn(picture_of(matrix, world.groups), title, read, format)
 
     def who_can_reach(
         self,
@@ -129,6 +129,7 @@ class ViewsService:
         plane: NicType,
         family: AddressFamily,
         format: Format,  # noqa: A002 - as the request has it
+        refresh: bool = False,
     ) -> View:
         """Say who reaches an instance with some packets, and whom it reaches.
 
@@ -138,54 +139,53 @@ class ViewsService:
             TargetNotFoundError: an instance or group does not exist.
             TooManyItemsError: the scope has too many instances.
         """
-        read_at = self._clock.now()
+        look = self._memory.look(refresh=refresh)
         place, instance_id = instance
         parts = scope or [
             Part(each) for each in self._directory.places() if each.region_id == place.region_id
         ]
-        listed = {part: self._listed(part) for part in parts}
+        listed = {part: _listed(look, part) for part in parts}
         listed[Part(place, frozenset({instance_id}))] = frozenset({instance_id})
-        world = self._worlds.read(_scope(listed, with_neighbours=True))
+        world = look.world(_scope(listed, with_neighbours=True))
         own = _own_end(world, instance_id, plane, family)
         reach = Reach(world)
         circles = {
             direction: NOTHING if own is None else reach.circle(own, direction, traffic, plane)
             for direction in Direction
         }
+        read = look.document(world)
         if format is Format.CSV:
-            return View(circles_table(circles))
+            return View(circles_table(circles, _stamp(read)), read)
         if format is Format.JSON:
             named: Document = {SAID[each]: circle_document(circles[each]) for each in Direction}
             address = None if own is None else own.block.address
-            return View({"address": address, **named, "world": _read(world, read_at)})
-        return View(_drawn(own, circles, traffic, world, format))
+            return View({"address": address, **named, "world": read}, read)
+        title = f"Who reaches {instance_id}, and whom it reaches: {traffic_name(traffic)}"
+        picture = picture_of_circles(own, circles, traffic, world.groups)
+        return _drawn(picture, title, read, format)
 
-    def _listed(self, part: Part) -> frozenset[str]:
-        """Return the ids of the instances that a part names, or of all that are in its place."""
-        if not part.is_whole:
-            return part.instance_ids
-        found: set[str] = set()
-        for instance_id in self._inventory(part.place):
-            found.add(instance_id)
-            _check_size(len(found))
-        return frozenset(found)
 
-    def _inventory(self, place: Place) -> Iterator[str]:
-        cloud = self._clouds.of(place.account_id, place.region_id)
-        token: str | None = None
-        while True:
-            page = cloud.page_of_instances(InventoryFilter(), limit=_A_PAGE, token=token)
-            yield from (each.instance_id for each in page.items)
-            token = page.next_token
-            if token is None:
-                return
+def _listed(look: Look, part: Part) -> frozenset[str]:
+    """Return the ids of the instances that a part names, or of all that are in its place."""
+    if not part.is_whole:
+        return part.instance_ids
+    cloud = look.of(part.place.account_id, part.place.region_id)
+    everybody = cloud.everybody(most=MOST_INSTANCES)
+    if everybody is None:
+        raise _too_many()
+    return frozenset(each.instance_id for each in everybody)
+
+
+def _too_many() -> TooManyItemsError:
+    return TooManyItemsError(
+        f"the scope has more than {MOST_INSTANCES} instances: name instances or groups",
+        limit=MOST_INSTANCES,
+    )
 
 
 def _check_size(instances: int) -> None:
     if instances > MOST_INSTANCES:
-        raise TooManyItemsError(
-            f"the scope has more than {MOST_INSTANCES} instances: name instances or groups"
-        )
+        raise _too_many()
 
 
 def _scope(listed: Mapping[Part, frozenset[str]], *, with_neighbours: bool) -> Scope:
@@ -228,19 +228,20 @@ def _own_end(
     return None
 
 
-def _read(world: World, read_at: object) -> Document:
-    return {"read_at": read_at, "fingerprint": fingerprint(world_document(world))}
-
-
 def _drawn(
-    own: InterfaceEnd | None,
-    circles: Mapping[Direction, Circle],
-    traffic: Traffic,
-    world: World,
+    picture: Picture,
+    title: str,
+    read: Document,
     format: Format,  # noqa: A002 - as the request has it
-) -> str:
-    picture = picture_of_circles(own, circles, traffic, world.groups)
-    if format is Format.MERMAID:
-        return mermaid(picture)
-    who = "nobody" if own is None else own.instance.instance_id
-    return svg(picture, f"Who reaches {who}, and whom it reaches: {traffic_name(traffic)}")
+) -> View:
+    """Draw a picture that says how old it is, and what it folds."""
+    notes = [f"Read {_stamp(read)}, {read['age_seconds']:.0f} s before this was drawn."]
+    if any(node.folded for node in picture.nodes):
+        notes.append(f"Folded to at most {MOST_NODES} nodes and {MOST_LINKS} links.")
+    drawn = mermaid(picture, notes) if format is Format.MERMAID else svg(picture, title, notes)
+    return View(drawn, read)
+
+
+def _stamp(read: Document) -> str:
+    read_at: datetime = read["read_at"]
+    return read_at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -12,8 +12,8 @@ from app.domain.errors import (
 )
 from app.domain.groups import Group, GroupRef, Instance, Place
 from app.domain.rules import GroupPeer, PrefixListPeer
-from app.domain.world import World
-from app.ports.ecs import Clouds, Ecs
+from app.domain.world import Refusal, World
+from app.ports.ecs import Clouds, Readers, Reads
 from app.services.scopes import GroupAt, Known, Scope
 
 
@@ -31,15 +31,18 @@ class Worlds:
         self._places = places
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
 
-    def read(self, scope: Scope, *, urgent: bool = False) -> World:
+    def read(self, scope: Scope, *, urgent: bool = False, through: Readers | None = None) -> World:
         """Read everything in scope; `urgent` if that is to take changes back.
+
+        From the cloud, or `through` somebody who remembers what was read of it: that is for
+        questions alone.
 
         Raises:
             TargetNotFoundError: an instance or group that must exist does not.
             AccountUnreachableError, CloudUnavailableError, CloudThrottledError
         """
         places = frozenset(self._places())
-        return _Reading(self._clouds, self._pool, places, urgent).read(scope)
+        return _Reading(through or self._clouds, self._pool, places, urgent).read(scope)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -49,7 +52,7 @@ class Worlds:
 class _Reading:
     """One reading, in rounds: each round's calls are independent of one another."""
 
-    clouds: Clouds
+    clouds: Readers
     pool: ThreadPoolExecutor
     places: frozenset[Place]
     urgent: bool
@@ -61,6 +64,8 @@ class _Reading:
     prefix_lists: dict[str, tuple[Block, ...]] = field(default_factory=dict)
     asked_lists: set[str] = field(default_factory=set)
     unread: set[GroupRef] = field(default_factory=set)
+    refused: list[GroupAt] = field(default_factory=list)
+    refusals: dict[GroupRef, Refusal] = field(default_factory=dict)
     counts: dict[Place, int] = field(default_factory=dict)
     networks: frozenset[str | None] = frozenset()
 
@@ -77,12 +82,21 @@ class _Reading:
         elif scope.addresses:
             self._run([*self._rules(core), *self._lists(), *owners])
             self._run(self._whole(self._named(core), tolerant=True))
-        self._run([*self._rules(self._groups_of_instances()), *self._lists()])
+        self._run([*self._guards(), *self._lists()])
         self._run([*self._lists(), *self._links()])
         return self._result()
 
     def _run(self, calls: Iterable[Callable[[], None]]) -> None:
-        """Make calls at the same time; the first error in their order is raised."""
+        """Make calls at the same time; the first error in their order is raised.
+
+        Groups that were refused together are then asked for one by one: that one of them may
+        not be read says nothing of the others.
+        """
+        self._make(calls)
+        alone, self.refused = self.refused, []
+        self._make(self._alone(each) for each in alone)
+
+    def _make(self, calls: Iterable[Callable[[], None]]) -> None:
         futures = [self.pool.submit(call) for call in calls]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
@@ -93,9 +107,8 @@ class _Reading:
     def _with_peers(self, scope: Scope) -> Scope:
         """Groups of a registered account must exist; those of others are unknown."""
         open_peers = frozenset(each for each in scope.peers if each[0] in self.places)
-        self.unread |= {
-            GroupRef(group_id, place.account_id) for place, group_id in scope.peers - open_peers
-        }
+        for place, group_id in scope.peers - open_peers:
+            self._closed(GroupRef(group_id, place.account_id))
         return replace(scope, groups=scope.groups | open_peers)
 
     def _first_round(self, scope: Scope) -> None:
@@ -117,7 +130,7 @@ class _Reading:
         lists = {each for each in known.lists if each[0] in self.places}
         return [
             *self._whole(self._open(known.whole), tolerant=True),
-            *(self._tolerant(call) for call in self._rules(self._open(known.bare))),
+            *self._tolerant_rules(self._open(known.bare)),
             *self._references(self._open(known.named)),
             *self._new_lists(lists),
         ]
@@ -181,15 +194,25 @@ class _Reading:
             if open_places:
                 found |= {(place, ref.group_id) for place in open_places}
             else:
-                self.unread.add(ref)
+                self._closed(ref)
         return found
 
-    def _groups_of_instances(self) -> set[GroupAt]:
-        return {
-            (instance.place, group_id)
-            for instance in self.instances.values()
-            for group_id in instance.all_group_ids()
-        }
+    def _closed(self, ref: GroupRef) -> None:
+        """Note a group that nobody can be asked about."""
+        self.unread.add(ref)
+        detail = f"account {ref.account_id} is not registered with a region in question"
+        self.refusals[ref] = Refusal("account_not_registered", detail)
+
+    def _guards(self) -> list[Callable[[], None]]:
+        """Rules of all groups of all instances; what cannot be read of them is unknown."""
+        return self._tolerant_rules(
+            {
+                (instance.place, group_id)
+                for instance in self.instances.values()
+                for group_id in instance.all_group_ids()
+                if instance.place in self.places
+            }
+        )
 
     # --- calls ---
 
@@ -199,14 +222,33 @@ class _Reading:
         """Rules and members of groups that were not read whole before."""
         wanted = [each for each in sorted(groups) if each[1] not in self.complete]
         self.complete |= {group_id: place for place, group_id in wanted}
-        rules = self._rules(wanted)
         members = [self._members_call(*each) for each in wanted]
         if not tolerant:
-            return [*rules, *members]
+            return [*self._rules(wanted), *members]
         return [
-            *(self._tolerant(call, wanted) for call in rules),
+            *self._tolerant_rules(wanted),
             *(self._tolerant(call, [each]) for call, each in zip(members, wanted, strict=True)),
         ]
+
+    def _tolerant_rules(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
+        new = {each for each in groups if each[1] not in self.groups}
+        return [self._together(place, ids) for place, ids in _by_place(new)]
+
+    def _together(self, place: Place, group_ids: Sequence[str]) -> Callable[[], None]:
+        """Read groups that may be refused; of several, note which to ask for alone."""
+        asked = [(place, group_id) for group_id in group_ids]
+        call = self._rules_call(place, group_ids)
+
+        def together() -> None:
+            try:
+                call()
+            except CloudRefusedError:
+                self.refused.extend(asked)
+
+        return self._tolerant(together if len(asked) > 1 else call, asked)
+
+    def _alone(self, asked: GroupAt) -> Callable[[], None]:
+        return self._tolerant(self._rules_call(asked[0], [asked[1]]), [asked])
 
     def _rules(self, groups: Iterable[GroupAt]) -> list[Callable[[], None]]:
         new = {each for each in groups if each[1] not in self.groups}
@@ -324,14 +366,16 @@ class _Reading:
         def tolerant() -> None:
             try:
                 call()
-            except (TargetNotFoundError, AccountUnreachableError, CloudRefusedError):
+            except (TargetNotFoundError, AccountUnreachableError, CloudRefusedError) as error:
                 for place, group_id in groups:
+                    ref = GroupRef(group_id, place.account_id)
                     self.complete.pop(group_id, None)
-                    self.unread.add(GroupRef(group_id, place.account_id))
+                    self.unread.add(ref)
+                    self.refusals[ref] = Refusal(error.code, str(error))
 
         return tolerant
 
-    def _at(self, place: Place) -> Ecs:
+    def _at(self, place: Place) -> Reads:
         return self.clouds.of(place.account_id, place.region_id, urgent=self.urgent)
 
     # --- result ---
@@ -343,6 +387,9 @@ class _Reading:
             for group_id, place in self.complete.items()
             if group_id not in self.groups
         }
+        for ref in missing:
+            detail = f"account {ref.account_id} has no group {ref.group_id} there"
+            self.refusals.setdefault(ref, Refusal(TargetNotFoundError.code, detail))
         return World(
             groups=dict(self.groups),
             instances=dict(self.instances),
@@ -354,6 +401,7 @@ class _Reading:
             ),
             networks=self.networks,
             group_counts=dict(self.counts),
+            refusals=dict(self.refusals),
         )
 
 

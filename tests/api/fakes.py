@@ -35,6 +35,7 @@ from app.services.house import House
 from app.services.views import Format, View
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+WORLD = examples.READ_WORLD | {"read_at": NOW, "fingerprint": "f"}
 KNOWN = "known"
 UNKNOWN = "unknown"
 PLACE = Place(examples.SHOP, examples.REGION)
@@ -173,13 +174,15 @@ class Hygiene(Fake):
         account_id: str | None = None,
         region_id: str | None = None,
         severity: str | None = None,
+        *,
+        refresh: bool = False,
     ) -> Document:
-        self.note("findings", group_id, account_id, region_id, severity)
+        self.note("findings", group_id, account_id, region_id, severity, refresh)
         if group_id != GROUP.group_id:
             raise TargetNotFoundError("no such group", group_id=group_id)
         return {
             "items": examples.FINDINGS["items"],
-            "world": {"read_at": NOW, "fingerprint": "f"},
+            "world": WORLD,
         }
 
 
@@ -286,9 +289,9 @@ class Backups(Fake):
 
 
 class Suppositions(Fake):
-    def what_if(self, changes: list[Document], *, most: int) -> Document:
-        self.note("what_if", changes, most)
-        return examples.SUPPOSED | {"world": {"read_at": NOW, "fingerprint": "f"}}
+    def what_if(self, changes: list[Document], *, most: int, refresh: bool = False) -> Document:
+        self.note("what_if", changes, most, refresh)
+        return examples.SUPPOSED | {"world": WORLD}
 
 
 class Reachability(Fake):
@@ -296,7 +299,7 @@ class Reachability(Fake):
         self.note("explain", flows, refresh)
         return {
             "items": examples.EXPLANATION["items"][: len(flows)],
-            "world": {"read_at": NOW, "fingerprint": "f"},
+            "world": WORLD,
         }
 
 
@@ -311,7 +314,9 @@ class Views(Fake):
 
     @staticmethod
     def _view(kind: Format, answer: Document, texts: dict[str, str]) -> View:
-        return View(answer) if kind is Format.JSON else View(texts[kind], truncated=True)
+        if kind is Format.JSON:
+            return View(answer, WORLD)
+        return View(texts[kind], WORLD, truncated=True)
 
 
 @dataclass

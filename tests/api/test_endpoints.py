@@ -109,8 +109,9 @@ def test_findings_of_a_group_come_with_their_proof(client: TestClient, fakes: Fa
     params = {"account_id": examples.SHOP, "severity": "high"}
     found = client.get("/v1/security-groups/sg-web/findings", params=params).json()
     assert found["items"] == examples.FINDINGS["items"]
-    assert found["world"] == {"read_at": "2026-01-05T08:00:00Z", "fingerprint": "f"}
-    assert fakes.hygiene.asked == [("findings", ("sg-web", examples.SHOP, None, "high"))]
+    world = {"read_at": "2026-01-05T08:00:00Z", "fingerprint": "f"}
+    assert found["world"] == examples.READ_WORLD | world
+    assert fakes.hygiene.asked == [("findings", ("sg-web", examples.SHOP, None, "high", False))]
     missing = client.get("/v1/security-groups/sg-other/findings")
     assert (missing.status_code, missing.json()["code"]) == (404, "target_not_found")
 
@@ -231,7 +232,8 @@ def test_what_a_view_is_asked_for_is_handed_on(client: TestClient, fakes: Fakes)
     targets = Part(Place(examples.DATA, examples.REGION), frozenset({"i-db01", "i-db02"}))
     ((_, asked),) = fakes.views.asked
     assert asked[:2] == ([scope], [targets])
-    assert asked[2] == {"plane": "internet", "family": "ipv4", "format": "json"}
+    expected = {"plane": "internet", "family": "ipv4", "format": "json", "refresh": False}
+    assert asked[2] == expected
     body = examples.WHO_CAN_REACH["a database"]["value"]
     assert client.post("/v1/reachability/who-can-reach", json=body).json() == examples.CIRCLE_ANSWER
     _, (_, asked) = fakes.views.asked

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.api import examples
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT
 from tests.support.e2e import Api, Cloud, Document, Radius, Truth, group_in, probes, rule, town
 
@@ -29,7 +30,7 @@ READS = [
 def findings(api: Api, group_id: str, **asked: str) -> list[Document]:
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     answer = api.get(f"/security-groups/{group_id}/findings?{query}")
-    assert answer["world"].keys() == {"read_at", "fingerprint"}
+    assert answer["world"].keys() == examples.READ_WORLD.keys()
     items: list[Document] = answer["items"]
     return items
 

@@ -16,8 +16,10 @@ from app.domain.operations import OperationStatus, StepStatus
 from app.ports.store import Page, Store, Work
 from tests.repositories.values import (
     NOON,
+    PLACE,
     account,
     backup,
+    change,
     connection,
     entry,
     operation,
@@ -296,12 +298,28 @@ def test_an_entry_is_used_released_and_removed(store: Store) -> None:
 
 def test_an_intent_counts_how_often_it_was_begun(store: Store) -> None:
     with store.write() as work:
-        begun = [work.intents.begin("operation-1", "token-1", {"n": 1}, NOON) for _ in range(3)]
-        begun.append(work.intents.begin("operation-1", "token-2", {"n": 2}, NOON))
+        begun = [work.intents.begin("operation-1", "token-1", change(), NOON) for _ in range(3)]
+        begun.append(work.intents.begin("operation-1", "token-2", change(number=2), NOON))
         work.intents.end("token-1", "done", NOON)
-        begun.append(work.intents.begin("operation-1", "token-1", {"n": 1}, NOON))
+        begun.append(work.intents.begin("operation-1", "token-1", change(), NOON))
         work.commit()
     assert begun == [1, 2, 3, 1, 4]
+
+
+def test_the_revision_of_a_place_grows_when_a_call_is_made_and_when_it_has_ended(
+    store: Store,
+) -> None:
+    seen = []
+    for act in (
+        lambda work: work.intents.begin("operation-1", "token-1", change(), NOON),
+        lambda work: work.intents.begin("operation-1", "token-1", change(), NOON),
+        lambda work: work.intents.end("token-1", "done", NOON),
+        lambda work: work.revisions.advance(PLACE),
+    ):
+        keep(store, act)
+        with store.read() as work:
+            seen.append(work.revisions.all())
+    assert seen == [{PLACE: number} for number in (1, 2, 3, 4)]
 
 
 # --- turns ---------------------------------------------------------------------

@@ -19,6 +19,7 @@ from tests.repositories.values import (
     NOON,
     account,
     backup,
+    change,
     connection,
     entry,
     operation,
@@ -51,7 +52,7 @@ def fill(url: str) -> None:
         work.operations.add(operation(steps=(step(),)))
         work.backups.add(backup())
         work.ledger.add(entry())
-        work.intents.begin("operation-1", "token-1", {}, NOON)
+        work.intents.begin("operation-1", "token-1", change(), NOON)
         work.turns.take("operation-1", ["sg-db"])
         work.replicas.enlist("one", "1")
         work.commit()

@@ -95,6 +95,11 @@ def backup(
     )
 
 
+def change(*, number: int = 1) -> Document:
+    """What an intent is about, as far as repositories read it."""
+    return {"account_id": PLACE.account_id, "region_id": PLACE.region_id, "n": number}
+
+
 def effect(*, group_id: str = "sg-db") -> Effect:
     peer = GroupPeer("sg-web", "1000000000000002")
     rule = Rule(Direction.INGRESS, Protocol.TCP, PortRange(3306, 3306), peer)

@@ -163,6 +163,9 @@ class SdkEcs:
     def members(self, group_id: str) -> tuple[Instance, ...]:
         return self._instances.members(group_id)
 
+    def everybody(self, *, most: int) -> tuple[Instance, ...] | None:
+        return self._instances.everybody(most=most)
+
     def owners_of(self, addresses: Sequence[Block], vpc_id: str | None) -> tuple[Instance, ...]:
         return self._instances.owners_of(addresses, vpc_id)
 

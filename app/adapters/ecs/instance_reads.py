@@ -15,7 +15,7 @@ from aliyunsdkecs.request.v20140526.DescribeNetworkInterfacesRequest import (
 from app.adapters.ecs.calls import Calls
 from app.adapters.ecs.cursors import page_of, token_after
 from app.adapters.ecs.instances import INSTANCES, INTERFACES, instance, secondary_ids
-from app.adapters.ecs.paging import Item, batches, items, settled
+from app.adapters.ecs.paging import MOST_PASSES, Item, agree, batches, items, settled, unstable
 from app.adapters.ecs.together import Together, results
 from app.adapters.ecs.transport import Reply, build
 from app.domain.addresses import AddressFamily, Block
@@ -53,6 +53,42 @@ class InstanceReads:
             item for item in self._whole(found) if group_id in frozenset(item.all_group_ids())
         )
         return tuple(sorted(members, key=_instance_id))
+
+    def everybody(self, *, most: int) -> tuple[Instance, ...] | None:
+        """Read every instance, by id; None if there are more than `most`.
+
+        After the first page, which says how many there are, all others are read at the same
+        time, and several pages until two passes in a row have the same instances.
+        """
+        found: list[Item] = []
+        for _ in range(1 + MOST_PASSES):
+            again = self._pages(most)
+            if again is None:
+                return None
+            with self.calls.understanding("DescribeInstances"):
+                before = [_id_and_groups(item) for item in found]
+                settled_down = agree(before, [_id_and_groups(item) for item in again])
+            if settled_down or len(again) <= INSTANCES_A_PAGE:
+                return tuple(sorted(self._whole(again), key=_instance_id))
+            found = again
+        raise unstable()
+
+    def _pages(self, most: int) -> list[Item] | None:
+        first = self._page(1)
+        with self.calls.understanding("DescribeInstances"):
+            total = int(first["TotalCount"])
+        if total > most:
+            return None
+        others = [
+            self.together.start(self._page, number)
+            for number in range(2, 1 + -(-total // INSTANCES_A_PAGE))
+        ]
+        with self.calls.understanding("DescribeInstances"):
+            return [item for page in (first, *results(others)) for item in items(page, *INSTANCES)]
+
+    def _page(self, number: int) -> Reply:
+        fields = {"PageNumber": number, "PageSize": INSTANCES_A_PAGE}
+        return self.calls.read(build(DescribeInstancesRequest, fields))
 
     def owners_of(self, addresses: Sequence[Block], vpc_id: str | None) -> tuple[Instance, ...]:
         """Read the instances that have an address within one of the blocks.

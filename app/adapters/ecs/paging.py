@@ -38,14 +38,17 @@ def settled(
         return pages[0], found
     for _ in range(MOST_PASSES):
         again = _all(one_pass(read), path)
-        if _agree([same(item) for item in found], [same(item) for item in again]):
+        if agree([same(item) for item in found], [same(item) for item in again]):
             return pages[0], again
         found = again
     raise unstable()
 
 
-def _agree(before: list[Hashable], after: list[Hashable]) -> bool:
-    """An item that comes twice in one pass has moved from page to page; another was missed."""
+def agree(before: Sequence[Hashable], after: Sequence[Hashable]) -> bool:
+    """Say whether two passes have the same items, each once.
+
+    An item that comes twice in one pass has moved from page to page; another was missed.
+    """
     return len(before) == len(after) == len(set(after)) and set(before) == set(after)
 
 

@@ -17,7 +17,7 @@ from app.api.schemas.inventory import (
     SecurityGroupPage,
     SecurityGroupSummary,
 )
-from app.api.schemas.values import AccountId, FilterText, GroupId, RegionId, VpcId
+from app.api.schemas.values import AccountId, FilterText, GroupId, QueryBool, RegionId, VpcId
 from app.domain.errors import (
     AccountUnreachableError,
     CloudRefusedError,
@@ -146,10 +146,13 @@ def list_findings(
     account_id: OfAccount = None,
     region_id: OfRegion = None,
     severity: Annotated[Severity | None, Query(description="Only of this severity.")] = None,
+    refresh: Annotated[
+        QueryBool, Query(description="Read the cloud anew, whatever was read a moment ago.")
+    ] = False,
 ) -> GroupFindings:
     """Say which rules of a group never decide, can be spared, match nothing or open too much,
-    each with an explanation, a remedy and the proof: what would change without the rule. Read
-    now; nothing is changed.
+    each with an explanation, a remedy and the proof: what would change without the rule.
+    Nothing is changed.
     """
-    found = hygiene.findings(group_id, account_id, region_id, severity)
+    found = hygiene.findings(group_id, account_id, region_id, severity, refresh=refresh)
     return GroupFindings.model_validate(found)

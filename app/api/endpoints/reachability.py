@@ -48,4 +48,6 @@ def suppose_changes(
     access were changed, for every address there is. Nothing is changed, and no plan is kept.
     """
     changes = [change.model_dump(mode="json") for change in body.changes]
-    return WhatIf.model_validate(suppositions.what_if(changes, most=body.most_items))
+    return WhatIf.model_validate(
+        suppositions.what_if(changes, most=body.most_items, refresh=body.refresh)
+    )

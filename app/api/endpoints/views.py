@@ -25,7 +25,12 @@ MEDIA_TYPES = {
     Format.SVG: "image/svg+xml",
     Format.MERMAID: "text/vnd.mermaid",
 }
-TRUNCATED = "X-Truncated"
+TRUNCATED, READ_AT, AGE = "X-Truncated", "X-World-Read-At", "X-World-Age-Seconds"
+HEADERS = {
+    TRUNCATED: "`true` on a table that leaves rows out.",
+    READ_AT: "On every format but JSON: when the first of what the answer rests on was read.",
+    AGE: "On every format but JSON: how long ago that was, in seconds.",
+}
 
 
 class ViewRoute(StrictRoute):
@@ -44,17 +49,19 @@ def _shown(description: str, example: examples.Json, texts: dict[str, str]) -> D
         content = {"schema": {"type": "string"}, "example": texts[kind]}
         described[200]["content"][media_type] = content
     described[200]["headers"] = {
-        TRUNCATED: {
-            "description": "`true` on a table that leaves rows out.",
-            "schema": {"type": "string"},
-        }
+        name: {"description": text, "schema": {"type": "string"}} for name, text in HEADERS.items()
     }
     return described
 
 
 def _text(view: View, kind: Format) -> Response:
     """Answer a text; a picture may neither run nor load anything."""
-    headers = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        READ_AT: view.world["read_at"].isoformat().replace("+00:00", "Z"),
+        AGE: str(view.world["age_seconds"]),
+    }
     if view.truncated:
         headers[TRUNCATED] = "true"
     return Response(view.answer, media_type=MEDIA_TYPES[kind], headers=headers)
@@ -81,6 +88,7 @@ def show_matrix(
         plane=body.nic_type,
         family=body.address_family,
         format=body.format,
+        refresh=body.refresh,
     )
     if body.format is not Format.JSON:
         return _text(view, body.format)
@@ -112,6 +120,7 @@ def show_who_can_reach(
         plane=body.nic_type,
         family=body.address_family,
         format=body.format,
+        refresh=body.refresh,
     )
     if body.format is not Format.JSON:
         return _text(view, body.format)

@@ -25,6 +25,10 @@ from app.domain.rules import NicType, Protocol
 
 MOST_QUESTIONS = 1000
 
+Refresh = Annotated[
+    StrictBool, Field(description="Read the cloud anew, whatever was read a moment ago.")
+]
+
 
 class AskedInstance(In):
     """An instance, by where it is."""
@@ -88,16 +92,40 @@ class ExplainRequest(In):
     """Questions, answered from one reading of the cloud."""
 
     flows: Annotated[list[AskedFlow], Field(min_length=1, max_length=MOST_QUESTIONS)]
-    refresh: Annotated[
-        StrictBool, Field(description="Read the cloud anew, whatever was read a moment ago.")
-    ] = False
+    refresh: Refresh = False
+
+
+class ReadPlace(Out):
+    """An account and region, and when what was used of it was read."""
+
+    account_id: str
+    region_id: str
+    read_at: Annotated[datetime, Field(description="Of what was read first.")]
+    age_seconds: Annotated[float, Field(description="At the time of the answer.")]
+
+
+class UnreadGroup(Out):
+    """A group of which the rules or the members could not be read, and why."""
+
+    account_id: str
+    security_group_id: str
+    code: str
+    detail: Annotated[str, Field(description="One sentence for people.")]
 
 
 class ReadWorld(Out):
-    """What the answers rest on."""
+    """What the answers rest on, and how old it is: some of it may have been read for earlier
+    questions.
+    """
 
-    read_at: datetime
+    read_at: Annotated[datetime, Field(description="Of what was read first, in all places.")]
+    age_seconds: Annotated[float, Field(description="At the time of the answer.")]
     fingerprint: str
+    places: Annotated[list[ReadPlace], Field(description="Every account and region, in order.")]
+    unread_groups: Annotated[
+        list[UnreadGroup],
+        Field(description="What depends on them is `unknown`; everything else is not."),
+    ]
 
 
 class Hindrance(Out):

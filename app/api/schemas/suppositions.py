@@ -6,7 +6,7 @@ from pydantic import MISSING, Discriminator, Field, RootModel, StrictInt, Tag, m
 
 from app.api.schemas.base import In, Out, names_of
 from app.api.schemas.findings import ProvenExposure
-from app.api.schemas.reachability import ReadWorld
+from app.api.schemas.reachability import ReadWorld, Refresh
 from app.api.schemas.values import (
     AccountId,
     Cidr,
@@ -169,6 +169,7 @@ class WhatIfRequest(In):
     most_items: Annotated[
         StrictInt, Field(ge=1, le=10_000, description="Items listed on each side, at most.")
     ] = 1000
+    refresh: Refresh = False
 
 
 class WhatIf(Out):

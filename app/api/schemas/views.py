@@ -7,7 +7,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.networks import AddressEnd, GroupEnd, InstanceEnd
-from app.api.schemas.reachability import AskedInstance, ReadWorld
+from app.api.schemas.reachability import AskedInstance, ReadWorld, Refresh
 from app.api.schemas.values import (
     AccountId,
     GroupIds,
@@ -86,6 +86,7 @@ class MatrixRequest(In):
     nic_type: AskedPlane = NicType.INTRANET
     address_family: AddressFamily = AddressFamily.IPV4
     format: AskedFormat = Format.JSON
+    refresh: Refresh = False
 
     def parts(self) -> list[Part]:
         """Return the sources."""
@@ -163,6 +164,7 @@ class WhoCanReachRequest(In):
     nic_type: AskedPlane = NicType.INTRANET
     address_family: AddressFamily = AddressFamily.IPV4
     format: AskedFormat = Format.JSON
+    refresh: Refresh = False
 
     @model_validator(mode="after")
     def _check_port(self) -> Self:
