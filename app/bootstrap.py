@@ -15,6 +15,7 @@ from app.repositories import schema
 from app.repositories.budget import SqlBudget
 from app.repositories.store import SqlStore
 from app.services.accounts import AccountsService, Directory
+from app.services.archive import ArchiveService
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
@@ -32,6 +33,7 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
 from app.services.resuming import Resuming
+from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
 from app.services.sweeping import SweepingService
 from app.services.verification import VerificationService
@@ -170,7 +172,13 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     )
     parts = _Parts(store, engine, clouds, worlds, plans, backups, ledger, endings, interventions)
     execution, sweeping = _execution(parts, settings)
-    engine.register(execution, store=store, chore=sweeping)
+    retention = RetentionService(
+        store=store,
+        clock=clock,
+        lifetime=settings.backup_lifetime,
+        versions=settings.backup_versions,
+    )
+    engine.register(execution, store=store, chore=_one_after_another(sweeping, retention))
     runs_operations = role is not Role.API
     inventory = InventoryService(clouds=clouds, directory=directory)
     memory = Memory(
@@ -195,6 +203,8 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         operations=operations,
         interventions=interventions,
         backups=backups,
+        retention=retention,
+        archive=ArchiveService(store=store, worlds=worlds, clouds=clouds, backups=backups),
         reachability=ReachabilityService(memory=memory, directory=directory),
         suppositions=SuppositionsService(memory=memory),
         views=ViewsService(memory=memory, directory=directory),
@@ -216,6 +226,16 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         drain_patience=settings.drain_patience,
         drain_notice=settings.drain_notice or timedelta(seconds=0.1 if quick else 3),
     )
+
+
+def _one_after_another(*chores: Callable[[], None]) -> Callable[[], None]:
+    """Return one chore that does all of them."""
+
+    def chore() -> None:
+        for each in chores:
+            each()
+
+    return chore
 
 
 @dataclass(frozen=True, slots=True)

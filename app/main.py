@@ -33,6 +33,7 @@ ROUTERS = (
     operations.router,
     operations.streams,
     backups.router,
+    backups.exports,
     service.router,
     docs.router,
 )

@@ -104,6 +104,15 @@ class Settings(BaseSettings):
         description="How long after a rollback effects of calls without an answer are looked "
         "for: an hour for `alibaba`, else a minute.",
     )
+    backup_lifetime: Seconds = Field(
+        timedelta(days=90),
+        ge=timedelta(hours=1),
+        description="How long a backup is kept that nothing needs: no operation, no connection "
+        "that stands, no plan to restore it.",
+    )
+    backup_versions: int = Field(
+        3, ge=1, description="Newest backups of a group that are kept however old they are."
+    )
     drain_patience: Seconds = Field(
         timedelta(seconds=20),
         le=timedelta(seconds=22),

@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request
 from app.api.paging import Paging, asked_page
 from app.api.schemas.values import QueryBool
 from app.services.accounts import AccountsService
+from app.services.archive import ArchiveService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
@@ -17,6 +18,7 @@ from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
 from app.services.views import ViewsService
 
@@ -61,6 +63,14 @@ async def _backups(house: InHouse) -> BackupsService:
     return house.backups
 
 
+async def _archive(house: InHouse) -> ArchiveService:
+    return house.archive
+
+
+async def _retention(house: InHouse) -> RetentionService:
+    return house.retention
+
+
 async def _reachability(house: InHouse) -> ReachabilityService:
     return house.reachability
 
@@ -86,6 +96,8 @@ Connections = Annotated[ConnectionsService, Depends(_connections)]
 Operations = Annotated[OperationsService, Depends(_operations)]
 Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]
+Retention = Annotated[RetentionService, Depends(_retention)]
+Archive = Annotated[ArchiveService, Depends(_archive)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]
 Views = Annotated[ViewsService, Depends(_views)]

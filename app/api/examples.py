@@ -7,6 +7,8 @@ the documentation gets an answer that makes sense.
 import json
 from typing import Any
 
+from app.domain.exports import PERMISSION_FIELDS, content_of_export, export_table
+
 Json = dict[str, Any]
 
 SHOP, DATA, REGION = "1000000000000001", "1000000000000002", "cn-hangzhou"
@@ -784,6 +786,16 @@ PLAN_REQUESTS: Any = {
         "Put in the id of a connection that stands.",
         {"kind": "disconnect", "connection_id": _CONNECTION},
     ),
+    "restore": _named(
+        "Restore a backup",
+        "`full` makes the group equal to the backup.",
+        {"kind": "restore", "backup_id": _BACKUP, "mode": "full"},
+    ),
+    "restore in part": _named(
+        "Restore what is missing",
+        "`partial` removes nothing.",
+        {"kind": "restore", "backup_id": _BACKUP, "mode": "partial"},
+    ),
 }
 
 # --- plans ------------------------------------------------------------------------
@@ -1016,6 +1028,7 @@ _KEPT: Json = {
     "account_id": DATA,
     "region_id": REGION,
     "operation_id": _OPERATION,
+    "origin": "operation",
     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "created_at": "2026-01-05T08:03:01Z",
 }
@@ -1025,6 +1038,9 @@ BACKUP: Json = _KEPT | {
         "group_id": "sg-db",
         "account_id": DATA,
         "name": "db",
+        "description": "database tier",
+        "tags": {"tier": "db"},
+        "named_groups": [],
         "inner_access": "accept",
         "rules": [
             {
@@ -1040,3 +1056,171 @@ BACKUP: Json = _KEPT | {
     }
 }
 BACKUP_PAGE: Json = {"items": [_KEPT], "next_cursor": None}
+
+# --- backups by hand ---------------------------------------------------------------
+
+BACKUP_REQUESTS: Any = {
+    "groups": _named(
+        "Two groups",
+        "With all their rules and members, at one instant.",
+        {**SHOP_PART, "security_group_ids": ["sg-web", "sg-app"]},
+    ),
+    "one group": _named(
+        "One group",
+        "Its versions are listed with `group_id`.",
+        {**DATA_PART, "security_group_ids": ["sg-db"]},
+    ),
+    "everything": _named("A whole account and region", "Every group of it.", SHOP_PART),
+}
+TAKEN_BACKUPS: Json = {
+    "items": [
+        _KEPT
+        | {
+            "id": f"{_BACKUP[:-1]}{number}",
+            "group_id": group_id,
+            "account_id": SHOP,
+            "operation_id": None,
+            "origin": "manual",
+        }
+        for number, group_id in enumerate(("sg-app", "sg-web"), 6)
+    ],
+    "next_cursor": None,
+}
+
+
+def _exported_permission(**fields: str) -> Json:
+    return dict.fromkeys(PERMISSION_FIELDS, "") | fields
+
+
+_FROM_APP = _exported_permission(
+    SecurityGroupRuleId="sgr-db-from-app",
+    Direction="ingress",
+    NicType="intranet",
+    Policy="Accept",
+    Priority="1",
+    IpProtocol="TCP",
+    PortRange="3306/3306",
+    SourceGroupId="sg-app",
+    SourceGroupOwnerAccount=SHOP,
+    Description="application tier to database tier",
+)
+
+
+def _exported_side(nic_type: str, *permissions: Json) -> Json:
+    return {
+        "RegionId": REGION,
+        "SecurityGroupId": "sg-db",
+        "SecurityGroupName": "db",
+        "Description": "database tier",
+        "VpcId": "",
+        "InnerAccessPolicy": "Accept",
+        "NicType": nic_type,
+        "Permissions": {"Permission": list(permissions)},
+    }
+
+
+def _exported_members(*instance_ids: str) -> list[Json]:
+    return [{"instance_id": each, "interface_id": each, "primary": True} for each in instance_ids]
+
+
+EXPORT: Json = {
+    "format": "json",
+    "account_id": DATA,
+    "sha256": "b7c1ecfda8844fc8ea47cb25ccbf3b22f1e7e82e92a0fa91a308979c319cdbe3",
+    "kind": "normal",
+    "managed": False,
+    "tags": [{"key": "tier", "value": "db"}],
+    "attributes": [_exported_side("internet"), _exported_side("intranet", _FROM_APP)],
+    "members": _exported_members("i-db01", "i-db02"),
+    "named_groups": [
+        {
+            "group_id": "sg-app",
+            "account_id": SHOP,
+            "region_id": REGION,
+            "name": "app",
+            "description": "application tier",
+            "vpc_id": "",
+            "kind": "normal",
+            "inner_access": "accept",
+            "managed": False,
+            "tags": [{"key": "tier", "value": "app"}],
+            "members": _exported_members("i-app01", "i-locked01", "i-stopped01"),
+        }
+    ],
+}
+EXPORTED_TABLE = export_table(content_of_export(EXPORT))
+IMPORTS: Any = {
+    "as exported": _named(
+        "As it was exported", "The hash says that nothing was changed on the way.", EXPORT
+    ),
+    "of the cloud": _named(
+        "An answer of the cloud",
+        "`DescribeSecurityGroupAttribute`, with the account that it is of; members are not in it.",
+        {
+            "format": "json",
+            "account_id": SHOP,
+            "attributes": [
+                {
+                    "RequestId": "473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E",
+                    "RegionId": REGION,
+                    "SecurityGroupId": "sg-spare",
+                    "SecurityGroupName": "spare",
+                    "VpcId": "",
+                    "InnerAccessPolicy": "Accept",
+                    "Permissions": {
+                        "Permission": [
+                            {
+                                "Direction": "ingress",
+                                "NicType": "intranet",
+                                "Policy": "Accept",
+                                "Priority": 1,
+                                "IpProtocol": "TCP",
+                                "PortRange": "8080/8080",
+                                "SourceCidrIp": "10.170.1.1/32",
+                            }
+                        ]
+                    },
+                }
+            ],
+        },
+    ),
+    "as a table": _named(
+        "A table", "As it was exported.", {"format": "csv", "table": EXPORTED_TABLE}
+    ),
+}
+IMPORTED_BACKUP: Json = _KEPT | {
+    "operation_id": None,
+    "origin": "import",
+    "sha256": EXPORT["sha256"],
+}
+_BY_HAND: Json = {
+    "rule_id": "sgr-by-hand",
+    "direction": "ingress",
+    "policy": "accept",
+    "priority": 1,
+    "protocol": "tcp",
+    "port_range": "22/22",
+    "nic_type": "intranet",
+    "peer": {"cidr": "10.170.1.1/32"},
+    "description": "",
+}
+_SSH_TO_DB: Json = _TRAFFIC | {"port_range": "22/22", "asked": False, "certain": True}
+BACKUP_DIFFERENCE: Json = {
+    "backup_id": _BACKUP,
+    "against": "current",
+    "group_id": "sg-db",
+    "identical": False,
+    "rules": {"added": [_BY_HAND], "removed": []},
+    "members": {"joined": [], "left": []},
+    "inner_access": {"before": "accept", "after": "accept"},
+    "gained": {
+        "pairs": 2,
+        "items": [
+            _SSH_TO_DB,
+            _SSH_TO_DB
+            | {"target": _TRAFFIC["target"] | {"instance_id": "i-db02", "address": "10.170.3.2"}},
+        ],
+        "truncated": False,
+    },
+    "lost": {"pairs": 0, "items": [], "truncated": False},
+}

@@ -26,7 +26,8 @@ def _spelled(value: object) -> str:
         case None:
             return ""
         case timedelta():
-            return f"`{value.total_seconds():g}` s"
+            seconds = value.total_seconds()
+            return f"`{int(seconds) if seconds.is_integer() else seconds}` s"
         case tuple():
             return f"`{','.join(value)}`"
         case _:

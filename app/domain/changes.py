@@ -1,13 +1,14 @@
 """What can be done to the cloud, what took effect, and the way back. Changes are data."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeAlias, TypeVar, assert_never
 from urllib.parse import quote
 
-from app.domain.groups import Place
-from app.domain.rules import Direction, HeldRule, Rule
+from app.domain.groups import GroupKind, Place
+from app.domain.rules import Direction, GroupPeer, HeldRule, Policy, Rule
 
 T = TypeVar("T")
 
@@ -66,11 +67,20 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateGroup:
-    """Make a basic group without rules.
+class SetInnerAccess:
+    """Set whether members of a basic group reach each other whatever the rules say."""
 
-    `group_id` is a name of ours (`NEW_GROUP_ID`) until the cloud has given an id; changes that
-    follow speak of the group by it.
+    place: Place
+    group_id: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGroup:
+    """Make a group without rules, a basic one unless told otherwise.
+
+    `group_id` is a name of ours (`is_new_group`) until the cloud has given an id; changes that
+    follow speak of the group by it, and rules name it so.
     """
 
     place: Place
@@ -78,6 +88,8 @@ class CreateGroup:
     name: str
     vpc_id: str | None
     description: str = ""
+    kind: GroupKind = GroupKind.BASIC
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +100,40 @@ class DeleteGroup:
 
 NEW_GROUP_ID = "sg-new"
 
-Change: TypeAlias = Authorize | Revoke | Join | Leave | CreateGroup | DeleteGroup
+Change: TypeAlias = Authorize | Revoke | Join | Leave | SetInnerAccess | CreateGroup | DeleteGroup
 
 
-def bound(change: Change, group_ids: dict[str, str]) -> Change:
+def new_group_id(number: int) -> str:
+    """Return a name of ours for one of several groups that are to be made, from 1."""
+    return f"{NEW_GROUP_ID}-{number}"
+
+
+def is_new_group(group_id: str) -> bool:
+    """Whether an id is a name of ours for a group that the cloud has not made yet."""
+    return re.fullmatch(rf"{NEW_GROUP_ID}(-[0-9]+)?", group_id) is not None
+
+
+def takes_away(change: Change) -> bool:
+    """Whether a change removes what may be needed: a rule, a membership, a policy, a group."""
+    if isinstance(change, SetInnerAccess):
+        return change.policy is Policy.DROP and not is_new_group(change.group_id)
+    return isinstance(change, Revoke | Leave | DeleteGroup)
+
+
+def bound(change: Change, group_ids: Mapping[str, str]) -> Change:
     """Return `change` with names of new groups replaced by the ids that the cloud gave."""
+    if isinstance(change, Authorize):
+        rules = tuple(_bound_rule(new, group_ids) for new in change.rules)
+        change = replace(change, rules=rules)
     return replace(change, group_id=group_ids.get(change.group_id, change.group_id))
+
+
+def _bound_rule(new: NewRule, group_ids: Mapping[str, str]) -> NewRule:
+    peer = new.rule.peer
+    if not isinstance(peer, GroupPeer) or peer.group_id not in group_ids:
+        return new
+    named = replace(peer, group_id=group_ids[peer.group_id])
+    return replace(new, rule=replace(new.rule, peer=named))
 
 
 # --- what took effect ----------------------------------------------------------
@@ -132,11 +172,22 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class InnerAccessSet:
+    """The policy of a group is another one than before because of us."""
+
+    place: Place
+    group_id: str
+    before: Policy
+    after: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class CreatedGroup:
     place: Place
     group_id: str
     name: str
     vpc_id: str | None
+    kind: GroupKind = GroupKind.BASIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +196,12 @@ class DeletedGroup:
     group_id: str
     name: str
     vpc_id: str | None
+    kind: GroupKind = GroupKind.BASIC
 
 
-Effect: TypeAlias = AddedRule | RemovedRule | Joined | Left | CreatedGroup | DeletedGroup
+Effect: TypeAlias = (
+    AddedRule | RemovedRule | Joined | Left | InnerAccessSet | CreatedGroup | DeletedGroup
+)
 
 
 def inverse(effect: Effect) -> Change:
@@ -167,8 +221,10 @@ def inverse(effect: Effect) -> Change:
             return Join(place, group_id, instance_id)
         case CreatedGroup(place, group_id):
             return DeleteGroup(place, group_id)
-        case DeletedGroup(place, group_id, name, vpc_id):
-            return CreateGroup(place, group_id, name, vpc_id)
+        case InnerAccessSet(place, group_id, before):
+            return SetInnerAccess(place, group_id, before)
+        case DeletedGroup(place, group_id, name, vpc_id, kind):
+            return CreateGroup(place, group_id, name, vpc_id, kind=kind)
         case _:
             assert_never(effect)
 
@@ -179,12 +235,18 @@ def way_back(effects: Sequence[Effect]) -> tuple[Change, ...]:
 
 
 def batched(changes: Iterable[Change]) -> Iterator[Change]:
-    """Join neighbouring changes of the same group and kind into as few calls as allowed."""
+    """Join neighbouring changes of the same group and kind into as few calls as allowed.
+
+    Accepts and drops are never in one call: what it opens or closes, should only a part of it
+    take effect, would not lie between before and after.
+    """
 
     def same_call(change: Change) -> tuple[object, ...]:
         match change:
-            case Authorize() | Revoke():
-                return (type(change), change.place, change.group_id, change.direction)
+            case Authorize(rules=rules) | Revoke(held=rules):
+                policies = frozenset(each.rule.policy for each in rules)
+                key = (type(change), change.place, change.group_id, change.direction)
+                return (*key, policies)
             case _:
                 return (id(change),)
 

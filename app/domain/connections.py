@@ -34,6 +34,11 @@ class Connection:
     adopted: tuple[Document, ...] = ()
     disconnected_at: datetime | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of the connection."""
+        return self.status in {ConnectionStatus.DISCONNECTED, ConnectionStatus.FAILED}
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:

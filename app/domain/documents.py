@@ -13,6 +13,7 @@ from app.domain.changes import (
     DeletedGroup,
     DeleteGroup,
     Effect,
+    InnerAccessSet,
     Join,
     Joined,
     Leave,
@@ -20,6 +21,7 @@ from app.domain.changes import (
     NewRule,
     RemovedRule,
     Revoke,
+    SetInnerAccess,
 )
 from app.domain.groups import Group, GroupKind, Place
 from app.domain.rules import (
@@ -124,6 +126,8 @@ def group_document(group: Group) -> Document:
         "kind": group.kind.value,
         "inner_access": group.inner_access.value,
         "managed": group.managed,
+        "description": group.description,
+        "tags": dict(group.tags),
         "rules": [held_document(held) for held in sorted(group.rules, key=_by_id)],
     }
 
@@ -149,11 +153,15 @@ def change_document(change: Change) -> Document:
             document["rules"] = [held_document(held) for held in change.held]
         case Join() | Leave():
             document["instance_id"] = change.instance_id
+        case SetInnerAccess():
+            document["inner_access"] = change.policy.value
         case CreateGroup():
             document |= {
                 "group_name": change.name,
                 "vpc_id": change.vpc_id,
                 "description": change.description,
+                "group_kind": change.kind.value,
+                "tags": dict(change.tags),
             }
         case DeleteGroup():
             pass
@@ -175,9 +183,18 @@ def read_change(document: Mapping[str, Any]) -> Change:
             return Join(place, group_id, document["instance_id"])
         case "leave":
             return Leave(place, group_id, document["instance_id"])
+        case "set_inner_access":
+            return SetInnerAccess(place, group_id, Policy(document["inner_access"]))
         case "create_group":
-            name, vpc_id = document["group_name"], document["vpc_id"]
-            return CreateGroup(place, group_id, name, vpc_id, document["description"])
+            return CreateGroup(
+                place,
+                group_id,
+                document["group_name"],
+                document["vpc_id"],
+                document["description"],
+                GroupKind(document.get("group_kind", GroupKind.BASIC)),
+                tuple(sorted(document.get("tags", {}).items())),
+            )
         case "delete_group":
             return DeleteGroup(place, group_id)
         case other:
@@ -196,6 +213,8 @@ def read_group(document: Mapping[str, Any]) -> Group:
         inner_access=Policy(document["inner_access"]),
         managed=document["managed"],
         rules=tuple(read_held(each) for each in document["rules"]),
+        description=document.get("description", ""),
+        tags=tuple(sorted(document.get("tags", {}).items())),
     )
 
 
@@ -204,6 +223,7 @@ ACTIONS: Mapping[type[Change], str] = {
     Revoke: "remove_rules",
     Join: "join",
     Leave: "leave",
+    SetInnerAccess: "set_inner_access",
     CreateGroup: "create_group",
     DeleteGroup: "delete_group",
 }
@@ -222,8 +242,11 @@ def effect_document(effect: Effect) -> Document:
             document["rule"] = held_document(effect.held)
         case Joined() | Left():
             document["instance_id"] = effect.instance_id
+        case InnerAccessSet():
+            document |= {"before": effect.before.value, "inner_access": effect.after.value}
         case CreatedGroup() | DeletedGroup():
             document |= {"group_name": effect.name, "vpc_id": effect.vpc_id}
+            document["group_kind"] = effect.kind.value
     return document
 
 
@@ -232,6 +255,7 @@ EFFECTS: Mapping[type[Effect], str] = {
     RemovedRule: "removed_rule",
     Joined: "joined",
     Left: "left",
+    InnerAccessSet: "inner_access_set",
     CreatedGroup: "created_group",
     DeletedGroup: "deleted_group",
 }
@@ -250,10 +274,13 @@ def read_effect(document: Mapping[str, Any]) -> Effect:
             return Joined(place, group_id, document["instance_id"])
         case "left":
             return Left(place, group_id, document["instance_id"])
-        case "created_group":
-            return CreatedGroup(place, group_id, document["group_name"], document["vpc_id"])
-        case "deleted_group":
-            return DeletedGroup(place, group_id, document["group_name"], document["vpc_id"])
+        case "inner_access_set":
+            before, after = Policy(document["before"]), Policy(document["inner_access"])
+            return InnerAccessSet(place, group_id, before, after)
+        case "created_group" | "deleted_group" as kind:
+            made = CreatedGroup if kind == "created_group" else DeletedGroup
+            of = GroupKind(document.get("group_kind", GroupKind.BASIC))
+            return made(place, group_id, document["group_name"], document["vpc_id"], of)
         case other:
             msg = f"no effect is called {other!r}"
             raise ValueError(msg)

@@ -134,6 +134,14 @@ class QuotaInsufficientError(AppError):
     code, title = "quota_insufficient", "A quota of the cloud has no room for the change"
 
 
+class NoSafeOrderError(AppError):
+    """In whatever order: on the way something would be open that is neither before nor after,
+    or closed that is to stay open.
+    """
+
+    code, title = "no_safe_order", "The changes cannot be made without a gap"
+
+
 class TargetManagedError(AppError):
     code, title = "target_managed", "The group is managed by a cloud product"
 
@@ -269,6 +277,12 @@ class EngineGaveUpError(AppError):
 
 class BackupCorruptError(AppError):
     code, title = "backup_corrupt", "A backup is not what was written"
+
+
+class BackupMismatchError(AppError):
+    """`facts`: `group_ids`, or what of the group is not as the backup has it."""
+
+    code, title = "backup_mismatch", "The backup is of something else"
 
 
 class StorageUnavailableError(AppError):

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from app.domain.changes import AddedRule, DeletedGroup, Effect, Joined, Left, RemovedRule
+from app.domain.changes import (
+    AddedRule,
+    DeletedGroup,
+    Effect,
+    InnerAccessSet,
+    Joined,
+    Left,
+    RemovedRule,
+)
 from app.domain.documents import Document
 
 
@@ -30,6 +38,7 @@ def _by_group(
     before: Mapping[str, Any], after: Mapping[str, Any], effects: Sequence[Effect]
 ) -> Iterator[Document]:
     deleted = {each.group_id for each in effects if isinstance(each, DeletedGroup)}
+    set_ = {each.group_id: each.after for each in effects if isinstance(each, InnerAccessSet)}
     for group_id, old in before["groups"].items():
         place = {key: old[key] for key in ("account_id", "region_id")} | {"group_id": group_id}
         new = after["groups"].get(group_id)
@@ -38,7 +47,7 @@ def _by_group(
                 yield {"kind": "group_gone", **place}
             continue
         yield from (place | each for each in _rules(old["rules"], new["rules"], group_id, effects))
-        if old["inner_access"] != new["inner_access"]:
+        if set_.get(group_id, old["inner_access"]) != new["inner_access"]:
             yield {"kind": "inner_access_changed", **place, "inner_access": new["inner_access"]}
 
 

@@ -36,7 +36,9 @@ class Group:
     """A security group with everything that decides about traffic.
 
     `vpc_id` is None in the classic network. `rules` holds both directions and both NIC
-    types, sorted by rule id. `inner_access` is `drop` in every enterprise group.
+    types, sorted by rule id. `inner_access` is `drop` in every enterprise group. What people
+    write on it, `description` and `tags` (key and value, by key), does not belong to its
+    meaning.
 
     Source: ECS API, DescribeSecurityGroups and DescribeSecurityGroupAttribute.
     """
@@ -49,6 +51,8 @@ class Group:
     inner_access: Policy = Policy.ACCEPT
     managed: bool = False
     rules: tuple[HeldRule, ...] = ()
+    description: str = field(default="", compare=False)
+    tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def ref(self) -> GroupRef:

@@ -12,6 +12,7 @@ from app.domain.changes import (
     DeletedGroup,
     DeleteGroup,
     Effect,
+    InnerAccessSet,
     Join,
     Joined,
     Leave,
@@ -19,6 +20,7 @@ from app.domain.changes import (
     NewRule,
     RemovedRule,
     Revoke,
+    SetInnerAccess,
 )
 from app.domain.groups import Group
 from app.domain.rules import HeldRule
@@ -35,12 +37,15 @@ def marker(operation_id: str) -> str:
 def marked(changes: Iterable[Change], operation_id: str) -> Iterator[Change]:
     """Number the new rules of an operation from 1, in their descriptions, before the reason.
 
-    A new group is number 0: by its description it is found again, whatever its name.
+    A new group is number 0, further ones 0.2 and so on: by its description it is found again,
+    whatever its name.
     """
-    number = 0
+    number = groups = 0
     for change in changes:
         if isinstance(change, CreateGroup):
-            text = f"{marker(operation_id)}0 {change.description}".rstrip()
+            groups += 1
+            place = "0" if groups == 1 else f"0.{groups}"
+            text = f"{marker(operation_id)}{place} {change.description}".rstrip()
             yield replace(change, description=text)
             continue
         if not isinstance(change, Authorize):
@@ -183,13 +188,19 @@ def _seen(before: Snapshot, after: World, change: Change) -> Effect | None:
         case Leave(place, _, instance_id):
             was = before.is_member(group_id, instance_id)
             return Left(place, group_id, instance_id) if was and _is_so(after, change) else None
-        case CreateGroup(place, _, name, vpc_id):
-            return CreatedGroup(place, group_id, name, vpc_id) if _is_so(after, change) else None
+        case SetInnerAccess(place, _, policy):
+            old = before.groups.get(group_id)
+            if old is None or old.inner_access is policy or not _is_so(after, change):
+                return None
+            return InnerAccessSet(place, group_id, old.inner_access, policy)
+        case CreateGroup(place, _, name, vpc_id, kind=kind):
+            made = CreatedGroup(place, group_id, name, vpc_id, kind)
+            return made if _is_so(after, change) else None
         case DeleteGroup(place):
             old = before.groups.get(group_id)
             if old is None or not _is_so(after, change):
                 return None
-            return DeletedGroup(place, group_id, old.name, old.vpc_id)
+            return DeletedGroup(place, group_id, old.name, old.vpc_id, old.kind)
         case _:
             return None
 
@@ -201,6 +212,9 @@ def _is_so(after: World, change: Change) -> bool:
             return change.instance_id in _primary_members(after, change.group_id)
         case Leave():
             return change.instance_id not in _primary_members(after, change.group_id)
+        case SetInnerAccess():
+            group = after.groups.get(change.group_id)
+            return group is not None and group.inner_access is change.policy
         case CreateGroup():
             return change.group_id in after.groups
         case DeleteGroup():

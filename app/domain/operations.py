@@ -11,6 +11,7 @@ from app.domain.errors import InvalidStateError
 class OperationKind(StrEnum):
     CONNECT = "connect"
     DISCONNECT = "disconnect"
+    RESTORE = "restore"
 
 
 class OperationStatus(StrEnum):
@@ -88,6 +89,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`result` and `error` are documents for the caller; at its end exactly one is set.
+    `connection_id` is None where the operation is of no connection: a restore.
 
     `intended_steps` is how many steps the way forward has, once that is known. `settles` is
     the earlier operation that this one takes up (it needed attention) or takes back (it had
@@ -98,7 +100,7 @@ class Operation:
     operation_id: str
     kind: OperationKind
     status: OperationStatus
-    connection_id: str
+    connection_id: str | None
     created_at: datetime
     plan_id: str | None = None
     started_at: datetime | None = None

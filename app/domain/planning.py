@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.changes import NEW_GROUP_ID, Authorize, Change, Join, Leave, Revoke
+from app.domain.changes import Authorize, Change, Join, Leave, Revoke, is_new_group
 from app.domain.difference import Difference, difference
 from app.domain.documents import Document
 from app.domain.errors import (
@@ -250,8 +250,8 @@ def _warnings(world: World, intent: Intent) -> Iterable[str]:
 
 def _blind_spots(world: World, changes: Iterable[Change]) -> Iterable[str]:
     joined = {each.group_id for each in changes if isinstance(each, Join)}
-    for group_id in sorted(joined - {NEW_GROUP_ID}):
-        if group_id not in world.references:
+    for group_id in sorted(joined):
+        if not is_new_group(group_id) and group_id not in world.references:
             yield f"which groups name {group_id} cannot be read: what they let in is unknown"
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from app.domain.changes import Authorize, Change, CreateGroup, Join
-from app.domain.groups import Eni, Group
+from app.domain.groups import Eni
 from app.domain.obstacles import member_limit
 from app.domain.opening import peer_groups
 from app.domain.plan import Limits, QuotaUse
@@ -53,11 +53,12 @@ def _of_rules(
 ) -> Iterator[QuotaUse]:
     group_ids = sorted({each.group_id for each in changes if isinstance(each, Authorize)})
     for group_id in group_ids:
-        old, new = before.groups[group_id], after.groups[group_id]
+        old, new = before.groups.get(group_id), after.groups[group_id]
         account_id = new.place.account_id
-        used, total = weight(before, old.rules), weight(after, new.rules)
+        rules = () if old is None else old.rules
+        used, total = weight(before, rules), weight(after, new.rules)
         yield QuotaUse("rules_per_group", account_id, group_id, used, total, limits.rules_per_group)
-        named = len(_peers(old)), len(_peers(new))
+        named = len(_peers(rules)), len(_peers(new.rules))
         if named[1]:
             yield QuotaUse(
                 "peer_groups_per_group", account_id, group_id, *named, limits.peer_groups_per_group
@@ -65,8 +66,8 @@ def _of_rules(
     yield from _of_interfaces(before, after, group_ids, changes, limits)
 
 
-def _peers(group: Group) -> frozenset[str]:
-    return peer_groups(held.rule for held in group.rules)
+def _peers(rules: Iterable[HeldRule]) -> frozenset[str]:
+    return peer_groups(held.rule for held in rules)
 
 
 def weight(world: World, rules: Iterable[HeldRule]) -> int:
@@ -129,15 +130,14 @@ def _of_memberships(
 
 
 def _of_groups(world: World, changes: Sequence[Change], limits: Limits) -> Iterator[QuotaUse]:
-    for change in changes:
-        if isinstance(change, CreateGroup):
-            account_id = change.place.account_id
-            used = world.group_counts.get(change.place, 0)
-            yield QuotaUse(
-                "groups_per_account",
-                account_id,
-                account_id,
-                used,
-                used + 1,
-                limits.groups_per_account,
-            )
+    made = Counter(each.place for each in changes if isinstance(each, CreateGroup))
+    for place, count in sorted(made.items()):
+        used = world.group_counts.get(place, 0)
+        yield QuotaUse(
+            "groups_per_account",
+            place.account_id,
+            place.account_id,
+            used,
+            used + count,
+            limits.groups_per_account,
+        )

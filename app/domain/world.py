@@ -14,9 +14,10 @@ from app.domain.changes import (
     Join,
     Leave,
     Revoke,
+    SetInnerAccess,
 )
-from app.domain.groups import Eni, Group, GroupRef, Instance, Place
-from app.domain.rules import HeldRule, NicType
+from app.domain.groups import Eni, Group, GroupKind, GroupRef, Instance, Place
+from app.domain.rules import HeldRule, NicType, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,10 @@ class World:
                 return self._with_membership(instance_id, group_id, member=True)
             case Leave(group_id=group_id, instance_id=instance_id):
                 return self._with_membership(instance_id, group_id, member=False)
+            case SetInnerAccess(group_id=group_id, policy=policy):
+                return self._with_group(replace(self.groups[group_id], inner_access=policy))
             case CreateGroup():
-                group = Group(change.group_id, change.place, name=change.name, vpc_id=change.vpc_id)
+                group = created(change)
                 world = self._with_group(group)
                 return replace(
                     world,
@@ -167,6 +170,21 @@ def addresses_on(eni: Eni, plane: NicType) -> tuple[Block, ...]:
 def addresses_of(eni: Eni, plane: NicType, family: AddressFamily) -> tuple[Block, ...]:
     """The addresses of an interface on one side: private ones, or the public one."""
     return tuple(block for block in addresses_on(eni, plane) if block.family is family)
+
+
+def created(change: CreateGroup) -> Group:
+    """Return a group as it is right after it was made."""
+    basic = change.kind is GroupKind.BASIC
+    return Group(
+        change.group_id,
+        change.place,
+        name=change.name,
+        vpc_id=change.vpc_id,
+        kind=change.kind,
+        inner_access=Policy.ACCEPT if basic else Policy.DROP,
+        description=change.description,
+        tags=change.tags,
+    )
 
 
 def authorized(group: Group, change: Authorize) -> Group:

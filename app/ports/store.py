@@ -14,7 +14,7 @@ from app.domain.accounts import Account
 from app.domain.backups import Backup
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.documents import Document
-from app.domain.groups import Place
+from app.domain.groups import GroupRef, Place
 from app.domain.operations import Event, Operation, OperationStatus, Step
 
 T = TypeVar("T")
@@ -72,6 +72,10 @@ class Plans(Protocol):
         """Note that the plan is used up; False if it was before."""
         ...
 
+    def of_kind(self, kind: str, now: datetime) -> tuple[KeptPlan, ...]:
+        """Every plan of a kind that has not expired."""
+        ...
+
 
 class Connections(Protocol):
     def add(self, connection: Connection) -> None: ...
@@ -124,17 +128,42 @@ class Operations(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class BackupFilter:
+    """Which backups are wanted; None does not filter."""
+
+    account_id: str | None = None
+    region_id: str | None = None
+    group_id: str | None = None
+    operation_id: str | None = None
+
+
+EVERY_BACKUP = BackupFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBackup:
+    """That there is a backup, and before which operation it was taken."""
+
+    backup_id: str
+    operation_id: str | None
+
+
 class Backups(Protocol):
+    """A backup whose row was damaged is read as it is: its own check tells."""
+
     def add(self, backup: Backup) -> None: ...
     def get(self, backup_id: str) -> Backup | None: ...
     def page(
-        self,
-        *,
-        limit: int,
-        position: int | None,
-        group_id: str | None = None,
-        operation_id: str | None = None,
+        self, *, limit: int, position: int | None, wanted: BackupFilter = EVERY_BACKUP
     ) -> Page[Backup]: ...
+    def outdated(self, before: datetime, newest: int) -> tuple[KeptBackup, ...]:
+        """Backups of before that instant, oldest first, but for so many newest ones of each
+        group.
+        """
+        ...
+
+    def remove(self, backup_id: str) -> None: ...
 
 
 class Ledger(Protocol):
@@ -187,6 +216,22 @@ class Intents(Protocol):
         """Note how the call ended; `group_id` is that of a group which it made.
 
         The change then has this id, and the name that it called the group by as `called`.
+        """
+        ...
+
+
+class Successors(Protocol):
+    """Groups that were made anew in the place of deleted ones."""
+
+    def add(
+        self, account_id: str, group_id: str, successor_id: str, operation_id: str, at: datetime
+    ) -> None:
+        """Note that a group stands for another one from now on; the latest such note counts."""
+        ...
+
+    def of(self, refs: Iterable[GroupRef]) -> Mapping[GroupRef, str]:
+        """Return the last group in the row that stands for each of the groups, where there is
+        one.
         """
         ...
 
@@ -282,6 +327,8 @@ class Work(Protocol):
     def ledger(self) -> Ledger: ...
     @property
     def intents(self) -> Intents: ...
+    @property
+    def successors(self) -> Successors: ...
     @property
     def turns(self) -> Turns: ...
     @property

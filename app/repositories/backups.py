@@ -1,12 +1,43 @@
-"""Backups as rows."""
+"""Backups as rows.
 
-from sqlalchemy import Connection, RowMapping, select
+A content is kept as its canonical text, so that its hash is that of the very bytes.
+"""
 
-from app.domain.backups import Backup
+import json
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    RowMapping,
+    Select,
+    cast,
+    delete,
+    func,
+    select,
+)
+
+from app.domain.backups import Backup, BackupOrigin, canonical_text
+from app.domain.documents import Document
 from app.domain.groups import Place
-from app.ports.store import Page
+from app.ports.store import EVERY_BACKUP, BackupFilter, KeptBackup, Page
 from app.repositories import rows
 from app.repositories.tables import backups
+
+
+def _content(kept: bytes | str) -> Document:
+    """Return the document of a text that is canonical JSON; {} of any other, whose hash is not
+    that of anything that was kept.
+    """
+    try:
+        text = kept if isinstance(kept, str) else bytes(kept).decode("utf-8")
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict) or canonical_text(content) != text:
+        return {}
+    return content
 
 
 def _backup(row: RowMapping) -> Backup:
@@ -15,9 +46,10 @@ def _backup(row: RowMapping) -> Backup:
         place=Place(row["account_id"], row["region_id"]),
         group_id=row["group_id"],
         created_at=row["created_at"],
-        content=row["content"],
+        content=_content(row["kept"]),
         sha256=row["sha256"],
         operation_id=row["operation_id"],
+        origin=BackupOrigin(row["origin"]),
     )
 
 
@@ -32,29 +64,26 @@ class SqlBackups:
             "region_id": backup.place.region_id,
             "group_id": backup.group_id,
             "created_at": backup.created_at,
-            "content": backup.content,
+            "content": canonical_text(backup.content),
             "sha256": backup.sha256,
             "operation_id": backup.operation_id,
+            "origin": backup.origin.value,
         }
         rows.add(self._connection, backups, backups.c.backup_id, values)
 
     def get(self, backup_id: str) -> Backup | None:
-        row = rows.find(self._connection, backups.c.backup_id, backup_id)
+        query = self._select().where(backups.c.backup_id == backup_id)
+        row = self._connection.execute(query).mappings().one_or_none()
         return None if row is None else _backup(row)
 
     def page(
-        self,
-        *,
-        limit: int,
-        position: int | None,
-        group_id: str | None = None,
-        operation_id: str | None = None,
+        self, *, limit: int, position: int | None, wanted: BackupFilter = EVERY_BACKUP
     ) -> Page[Backup]:
-        query = select(backups)
-        if group_id is not None:
-            query = query.where(backups.c.group_id == group_id)
-        if operation_id is not None:
-            query = query.where(backups.c.operation_id == operation_id)
+        query = self._select()
+        for name in ("account_id", "region_id", "group_id", "operation_id"):
+            value = getattr(wanted, name)
+            if value is not None:
+                query = query.where(backups.c[name] == value)
         return rows.page(
             self._connection,
             query,
@@ -63,3 +92,30 @@ class SqlBackups:
             position=position,
             read=_backup,
         )
+
+    def outdated(self, before: datetime, newest: int) -> tuple[KeptBackup, ...]:
+        number = func.row_number().over(
+            partition_by=(backups.c.account_id, backups.c.region_id, backups.c.group_id),
+            order_by=backups.c.position.desc(),
+        )
+        numbered = select(backups.c.position, number.label("number")).subquery()
+        query = (
+            select(backups.c.backup_id, backups.c.operation_id)
+            .join(numbered, numbered.c.position == backups.c.position)
+            .where(backups.c.created_at < before, numbered.c.number > newest)
+            .order_by(backups.c.position)
+        )
+        return tuple(KeptBackup(*row) for row in self._connection.execute(query))
+
+    def remove(self, backup_id: str) -> None:
+        self._connection.execute(delete(backups).where(backups.c.backup_id == backup_id))
+
+    def _select(self) -> "Select[tuple[object, ...]]":
+        others = [column for column in backups.c if column is not backups.c.content]
+        return select(*others, self._bytes().label("kept"))
+
+    def _bytes(self) -> "ColumnElement[object]":
+        """The content as it is in the file: SQLite itself would refuse bytes that are no text."""
+        if self._connection.dialect.name == "sqlite":
+            return cast(backups.c.content, LargeBinary)
+        return backups.c.content

@@ -1,6 +1,8 @@
 """Plans as rows."""
 
-from sqlalchemy import Connection, update
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
 
 from app.ports.store import KeptPlan
 from app.repositories import rows
@@ -24,3 +26,8 @@ class SqlPlans:
             update(plans).where(unused).values(applied_by=operation_id)
         )
         return marked.rowcount == 1
+
+    def of_kind(self, kind: str, now: datetime) -> tuple[KeptPlan, ...]:
+        query = select(plans).where(plans.c.kind == kind, plans.c.expires_at > now)
+        found = self._connection.execute(query.order_by(plans.c.created_at)).mappings()
+        return tuple(KeptPlan(**row) for row in found)

@@ -122,7 +122,7 @@ operations = Table(
     Column("operation_id", String(LIMIT), nullable=False, unique=True),
     Column("kind", String(LIMIT), nullable=False),
     Column("status", String(LIMIT), nullable=False, index=True),
-    Column("connection_id", String(LIMIT), nullable=False, index=True),
+    Column("connection_id", String(LIMIT), index=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("plan_id", String(LIMIT)),
     Column("started_at", UtcDateTime),
@@ -170,10 +170,21 @@ backups = Table(
     Column("region_id", String(LIMIT), nullable=False),
     Column("group_id", String(LIMIT), nullable=False, index=True),
     Column("created_at", UtcDateTime, nullable=False),
-    _document("content"),
+    Column("content", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("operation_id", String(LIMIT), index=True),
+    Column("origin", String(LIMIT), nullable=False),
     sqlite_autoincrement=True,
+)
+
+successors = Table(
+    "successors",
+    metadata,
+    Column("account_id", String(LIMIT), primary_key=True),
+    Column("group_id", String(LIMIT), primary_key=True),
+    Column("successor_id", String(LIMIT), nullable=False),
+    Column("operation_id", String(LIMIT), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 ledger_entries = Table(

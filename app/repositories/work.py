@@ -14,6 +14,7 @@ from app.repositories.operations import SqlOperations
 from app.repositories.plans import SqlPlans
 from app.repositories.replicas import SqlReplicas
 from app.repositories.revisions import SqlRevisions
+from app.repositories.successors import SqlSuccessors
 from app.repositories.turns import SqlTurns
 
 
@@ -53,6 +54,10 @@ class SqlWork:
     @cached_property
     def intents(self) -> SqlIntents:
         return SqlIntents(self._connection)
+
+    @cached_property
+    def successors(self) -> SqlSuccessors:
+        return SqlSuccessors(self._connection)
 
     @cached_property
     def turns(self) -> SqlTurns:

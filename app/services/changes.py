@@ -14,7 +14,9 @@ from app.domain.changes import (
     Join,
     Leave,
     Revoke,
+    SetInnerAccess,
     bound,
+    takes_away,
 )
 from app.domain.documents import ACTIONS, Document, change_document
 from app.domain.errors import (
@@ -42,8 +44,6 @@ FORWARD, BACK = "change", "undo"
 
 OPEN = frozenset({None, "unknown", "processing"})
 """Outcomes of calls of which nobody knows whether they took effect."""
-
-REMOVALS = (Revoke, Leave, DeleteGroup)
 
 Gate: TypeAlias = Callable[[int], Document | None]
 """Asked before the first removal that follows additions, with how many changes were made:
@@ -323,7 +323,7 @@ class ChangesService:
 
 def first_removal(changes: Sequence[Change]) -> int | None:
     """Return the number of the first removal that follows an addition, from 1."""
-    removals = [isinstance(change, REMOVALS) for change in changes]
+    removals = [takes_away(change) for change in changes]
     if False not in removals:
         return None
     first = removals.index(False)
@@ -356,6 +356,9 @@ def _is_shown(cloud: Ecs, change: Change) -> dict[str, Json] | None:
             groups = cloud.groups([change.group_id])
             ids = {each.rule_id for group in groups for each in group.rules}
             return None if any(each.rule_id in ids for each in change.held) else shown
+        case SetInnerAccess():
+            groups = cloud.groups([change.group_id])
+            return shown if any(each.inner_access is change.policy for each in groups) else None
         case DeleteGroup():
             return None if cloud.groups([change.group_id]) else shown
         case CreateGroup():

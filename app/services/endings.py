@@ -24,6 +24,7 @@ from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
 from app.services.problems import problem_document
+from app.services.restored import follow, follow_restored
 
 Wanted: TypeAlias = Callable[[Effect], bool]
 
@@ -88,10 +89,13 @@ class EndingsService:
             if operation.rollback_asked_at is not None:
                 return False
             self.note_step(work, operation_id, number, "record", self._clock.now())
-            if operation.kind is OperationKind.CONNECT:
-                self._count_uses(work, operation, result)
-            else:
-                _forget(work, operation)
+            match operation.kind:
+                case OperationKind.CONNECT:
+                    self._count_uses(work, operation, result)
+                case OperationKind.DISCONNECT:
+                    _forget(work, operation)
+                case OperationKind.RESTORE:
+                    follow_restored(work, operation, result, self._clock.now())
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()
         return True
@@ -145,15 +149,17 @@ class EndingsService:
         work.operations.update(
             replace(operation, status=status, finished_at=now, result=result, error=error)
         )
+        work.turns.release(operation_id)
+        for place in _places(work, operation):
+            work.revisions.advance(place)
+        if operation.connection_id is None:
+            return
         connection = _connection(work, operation)
         after = AFTER[operation.kind][status] or _before(work, operation)
         if status in UNTOUCHED and origin_of(work, operation) != operation:
             after = ConnectionStatus.NEEDS_ATTENTION  # what it was to take up is as it was
         gone = now if after is ConnectionStatus.DISCONNECTED else None
         work.connections.update(replace(connection, status=after, disconnected_at=gone))
-        work.turns.release(operation_id)
-        for place in _places(connection):
-            work.revisions.advance(place)
 
     def _count_uses(self, work: Work, operation: Operation, result: Document) -> None:
         """Note what else of ours the connection needs; list what it rests on that is foreign."""
@@ -231,14 +237,21 @@ def origin_of(work: Work, operation: Operation) -> Operation:
 
 
 def _connection(work: Work, operation: Operation) -> Connection:
+    assert operation.connection_id is not None
     connection = work.connections.get(operation.connection_id)
     assert connection is not None
     return connection
 
 
-def _places(connection: Connection) -> set[Place]:
-    """Where the operations of a connection may have changed something."""
-    sides = (connection.request["source"], connection.request["target"])
+def _places(work: Work, operation: Operation) -> set[Place]:
+    """Where an operation may have changed something."""
+    if operation.connection_id is None:
+        kept = work.plans.get(operation.plan_id or "")
+        assert kept is not None
+        located = kept.document["read"]["groups"]
+        return {Place(each["account_id"], each["region_id"]) for each in located}
+    request = _connection(work, operation).request
+    sides = (request["source"], request["target"])
     return {Place(side["account_id"], side["region_id"]) for side in sides if "account_id" in side}
 
 
@@ -246,6 +259,7 @@ def _use(
     work: Work, operation: Operation, entries: tuple[LedgerEntry, ...], wanted: Wanted
 ) -> bool:
     """Use the entries that are wanted; False if there is none."""
+    assert operation.connection_id is not None
     found = [entry for entry in entries if wanted(entry.effect)]
     for entry in found:
         work.ledger.use(entry.entry_id, operation.connection_id)
@@ -270,6 +284,7 @@ def _of_group(group_id: str) -> Wanted:
 
 def _forget(work: Work, operation: Operation) -> None:
     """Release everything the connection used; what nobody uses leaves the ledger."""
+    assert operation.connection_id is not None
     for entry in work.ledger.of_connection(operation.connection_id):
         work.ledger.release(entry.entry_id, operation.connection_id)
         if not entry.users - {operation.connection_id}:
@@ -280,16 +295,24 @@ def _follow_new_ids(
     work: Work, operation: Operation, world: World, renamed: Mapping[str, str]
 ) -> None:
     """What was removed and put back has new ids: the ledger follows it."""
-    for entry in work.ledger.of_connection(operation.connection_id):
+    for entry in _entries(work, operation, renamed):
         effect = entry.effect
         moved = replace(effect, group_id=renamed.get(effect.group_id, effect.group_id))
         if isinstance(moved, AddedRule):
             moved = replace(moved, held=_put_back(world, moved))
         if moved != effect:
-            name = moved.held.rule_id if isinstance(moved, AddedRule) else entry.entry_id[-40:]
-            entry_id = f"{operation.operation_id}/{moved.group_id}/{name}"
-            work.ledger.remove(entry.entry_id)
-            work.ledger.add(replace(entry, entry_id=entry_id, effect=moved))
+            follow(work, operation, entry, moved)
+
+
+def _entries(
+    work: Work, operation: Operation, renamed: Mapping[str, str]
+) -> tuple[LedgerEntry, ...]:
+    """What the ledger says of all that an operation may have taken away and put back."""
+    if operation.connection_id is not None:
+        return work.ledger.of_connection(operation.connection_id)
+    kept = work.plans.get(operation.plan_id or "")
+    assert kept is not None
+    return work.ledger.of_groups({*kept.document["ours"], *renamed})
 
 
 def _put_back(world: World, effect: AddedRule) -> HeldRule:

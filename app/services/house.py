@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.services.accounts import AccountsService
+from app.services.archive import ArchiveService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
@@ -12,6 +13,7 @@ from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
 from app.services.views import ViewsService
 
@@ -28,6 +30,8 @@ class House:
     operations: OperationsService
     interventions: InterventionsService
     backups: BackupsService
+    archive: ArchiveService
+    retention: RetentionService
     reachability: ReachabilityService
     suppositions: SuppositionsService
     views: ViewsService

@@ -9,7 +9,7 @@ from app.domain.operations import Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
 from app.ports.store import Store, Work
 from app.services.endings import EndingsService, origin_of
-from app.services.operations import OperationsService
+from app.services.operations import UNTOUCHED, OperationsService
 from app.services.plans import PlansService, keys_of
 
 _S = OperationStatus
@@ -103,9 +103,14 @@ class InterventionsService:
             work.operations.update(replace(operation, rollback_asked_at=self._clock.now()))
 
     def _take_back(self, operation: Operation) -> Operation:
-        """Disconnect what the operation connected, unless somebody else needs it."""
+        """Disconnect what the operation connected, unless somebody else needs it; of a restore
+        take back what is still in effect.
+        """
+        if operation.kind is OperationKind.RESTORE:
+            return self._take_restore_back(operation)
         if operation.kind is OperationKind.DISCONNECT:
             raise self._connect_again(operation)
+        assert operation.connection_id is not None
         with self._store.read() as work:
             entries = work.ledger.of_operation(operation.operation_id)
         users = {each for entry in entries for each in entry.users} - {operation.connection_id}
@@ -118,7 +123,16 @@ class InterventionsService:
         kept = self._plans.for_disconnect(operation.connection_id).kept
         return self._operations.disconnect(kept, wait=True, settles=operation.operation_id)
 
+    def _take_restore_back(self, operation: Operation) -> Operation:
+        with self._store.read() as work:
+            later = work.operations.get(operation.settled_by or "")
+        if later is not None and later.status not in UNTOUCHED:
+            return later
+        kept = self._plans.for_restore({"operation_id": operation.operation_id}).kept
+        return self._operations.restore(kept, wait=True, settles=operation.operation_id)
+
     def _connect_again(self, operation: Operation) -> InvalidStateError:
+        assert operation.connection_id is not None
         with self._store.read() as work:
             connection = work.connections.get(operation.connection_id)
         request = None if connection is None else connection.request
@@ -170,12 +184,13 @@ class InterventionsService:
         work.operations.update(replace(earlier, settled_by=operation.operation_id))
         origin = origin_of(work, operation)
         kept = work.plans.get(origin.plan_id or "")
-        connection = work.connections.get(operation.connection_id)
         assert kept is not None
-        assert connection is not None
-        connects = operation.kind is OperationKind.CONNECT
-        status = ConnectionStatus.PENDING if connects else ConnectionStatus.DISCONNECTING
-        work.connections.update(replace(connection, status=status))
+        if operation.connection_id is not None:
+            connection = work.connections.get(operation.connection_id)
+            assert connection is not None
+            connects = operation.kind is OperationKind.CONNECT
+            status = ConnectionStatus.PENDING if connects else ConnectionStatus.DISCONNECTING
+            work.connections.update(replace(connection, status=status))
         keys = set(keys_of(kept))
         for each_id in {origin.operation_id, earlier.operation_id}:
             keys |= {intent.change["group_id"] for intent in work.intents.of_operation(each_id)}

@@ -12,6 +12,7 @@ from app.domain.changes import (
     Effect,
     Joined,
     inverse,
+    takes_away,
 )
 from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
@@ -20,7 +21,7 @@ from app.domain.operations import Operation, OperationKind
 from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
-from app.services.changes import BACK, FORWARD, OPEN, REMOVALS
+from app.services.changes import BACK, FORWARD, OPEN
 
 MAYBE_DONE = frozenset({"done", "unknown", "processing", None})
 """Outcomes of intents after which the cloud may hold what we sent."""
@@ -65,13 +66,13 @@ class LedgerService:
             change
             for outcome, change in changes
             if outcome in {"done", "processing"}
-            or (isinstance(change, (CreateGroup, *REMOVALS)) and outcome in MAYBE_DONE)
+            or ((isinstance(change, CreateGroup) or takes_away(change)) and outcome in MAYBE_DONE)
         )
         return tuple(missing(world, open_))
 
     def has_open_removals(self, operation_id: str) -> bool:
         """Whether it is unknown of a removal on the way forward what it did."""
-        return any(isinstance(change, REMOVALS) for change in self.open_calls(operation_id))
+        return any(takes_away(change) for change in self.open_calls(operation_id))
 
     def open_calls(self, operation_id: str) -> tuple[Change, ...]:
         """Return the changes of calls of which nobody knows whether they take effect."""
@@ -157,6 +158,7 @@ def _change(intent: KeptIntent) -> Change:
 
 def entry_of(operation: Operation, effect: Effect) -> LedgerEntry:
     """The entry of an effect; the same effect of the same operation is the same entry."""
+    assert operation.connection_id is not None
     match effect:
         case AddedRule(held=held):
             name = held.rule_id

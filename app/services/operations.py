@@ -18,6 +18,8 @@ from app.services.plans import PlansService, essence, keys_of
 
 EVENTS_A_LOOK = 100
 
+UNTOUCHED = frozenset({OperationStatus.REJECTED, OperationStatus.CANCELLED})
+
 DRIFT_SHOWN = 100
 """Most differences that a stale plan lists."""
 
@@ -77,6 +79,8 @@ class OperationsService:
         check_unchanged(kept, self._plans.anew(kept).kept)
         if kept.kind == "connect":
             return self.connect(kept, wait=wait, strict=True)
+        if kept.kind == "restore":
+            return self.restore(kept, wait=wait, strict=True)
         return self.disconnect(kept, wait=wait, strict=True)
 
     def _check_applicable(self, kept: KeptPlan) -> None:
@@ -134,7 +138,27 @@ class OperationsService:
             work.commit()
         return operation
 
-    def _new(self, kind: OperationKind, connection_id: str, kept: KeptPlan) -> Operation:
+    def restore(
+        self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None
+    ) -> Operation:
+        """Accept a restore; one that takes back an earlier restore answers for a second one.
+
+        `settles` is the restore that it takes back, where it does.
+        """
+        operation = replace(self._new(OperationKind.RESTORE, None, kept), settles=settles)
+        with self._store.write() as work:
+            taken_back = work.operations.get(settles) if settles is not None else None
+            if taken_back is not None:
+                later = work.operations.get(taken_back.settled_by or "")
+                if later is not None and later.status not in UNTOUCHED:
+                    return later
+                settled = replace(taken_back, settled_by=operation.operation_id)
+                work.operations.update(settled)
+            self._accept(work, operation, kept, wait=wait, strict=strict)
+            work.commit()
+        return operation
+
+    def _new(self, kind: OperationKind, connection_id: str | None, kept: KeptPlan) -> Operation:
         return Operation(
             operation_id=self._ids.new(),
             kind=kind,

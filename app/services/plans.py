@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.domain.changes import NEW_GROUP_ID, Joined
+from app.domain.changes import Joined, is_new_group
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
@@ -19,6 +19,7 @@ from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
 from app.services.ledger import LedgerService
+from app.services.restores import RestoresService
 from app.services.scopes import GroupAt, Scope, known_from, scope_of
 from app.services.worlds import Worlds
 
@@ -55,6 +56,7 @@ class PlansService:
         self._limits = limits
         self._bounds = bounds
         self._lifetime = lifetime
+        self._restores = RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds)
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
@@ -63,6 +65,10 @@ class PlansService:
     def disconnect(self, connection_id: str) -> KeptPlan:
         """Plan to take a connection back and keep the plan."""
         return self._keep(self.for_disconnect(connection_id).kept)
+
+    def restore(self, backup_id: str, mode: str) -> KeptPlan:
+        """Plan to restore a backup, `full` or `partial`, and keep the plan."""
+        return self._keep(self.for_restore({"backup_id": backup_id, "mode": mode}).kept)
 
     def get(self, plan_id: str) -> KeptPlan:
         with self._store.read() as work:
@@ -75,6 +81,8 @@ class PlansService:
         """Make a kept plan once more, from the world as it is now."""
         if kept.kind == "disconnect":
             return self.for_disconnect(kept.request["connection_id"], kept.world)
+        if kept.kind == "restore":
+            return self.for_restore(kept.request, kept.world)
         return self.for_connection(kept.request, kept.world)
 
     def for_connection(self, request: Document, known: Document | None = None) -> Planned:
@@ -113,6 +121,13 @@ class PlansService:
         request = {"connection_id": connection_id}
         return self._planned("disconnect", request, plan, world, document)
 
+    def for_restore(self, request: Document, known: Document | None = None) -> Planned:
+        """Read and plan to restore a backup, or to take an earlier restore back; nothing is
+        kept.
+        """
+        made = self._restores.plan(request, known)
+        return self._planned("restore", request, made.plan, made.world, made.document)
+
     def _of_ours(
         self, connection_id: str, intent: Intent, known: Document | None
     ) -> tuple[tuple[LedgerEntry, ...], World]:
@@ -134,6 +149,8 @@ class PlansService:
         made = frozenset((place, group_id) for group_id, place in group_ids.items())
         if kept.kind == "connect":
             scope = scope_of(read_intent(kept.request), kept.world)
+        elif kept.kind == "restore":
+            scope = self._restores.scope(kept)
         else:
             with self._store.read() as work:
                 connection = _existing(work, kept.request["connection_id"])
@@ -224,7 +241,7 @@ def keys_of(kept: KeptPlan) -> tuple[str, ...]:
         keys.add(rule["group_id"])
     for membership in kept.document["needs"]["memberships"]:
         keys |= {membership["group_id"], membership["instance_id"]}
-    return tuple(sorted(keys - {NEW_GROUP_ID}))
+    return tuple(sorted(key for key in keys if not is_new_group(key)))
 
 
 def essence(kept: KeptPlan) -> Document:

@@ -6,12 +6,14 @@ beyond is unknown, never assumed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.addresses import Block
+from app.domain.backups import KeptGroup
 from app.domain.documents import Document
 from app.domain.groups import Place
 from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
+from app.domain.rules import GroupPeer, PrefixListPeer
 
 GroupAt = tuple[Place, str]
 InstanceAt = tuple[Place, str]
@@ -80,6 +82,37 @@ def scope_of(intent: Intent, known: Document | None = None) -> Scope:
         regions=frozenset({intent.target.place.region_id}),
         counted=frozenset({intent.target.place}) if dedicated else frozenset(),
         known=known_from(known),
+    )
+
+
+def scope_of_kept(
+    kept: Iterable[KeptGroup], places: Collection[Place], known: Document | None = None
+) -> Scope:
+    """The read scope of groups as backups hold them: the groups, those that their rules name,
+    and whoever was a member; each of them may be gone.
+    """
+    groups: set[GroupAt] = set()
+    instances: set[InstanceAt] = set()
+    lists: set[tuple[Place, str]] = set()
+    for each in kept:
+        place = each.group.place
+        groups.add((place, each.group.group_id))
+        for one in (each, *each.named):
+            home = one.group.place
+            instances |= {(home, member.instance_id) for member in one.members}
+        for held in each.group.rules:
+            match held.rule.peer:
+                case GroupPeer(group_id, account_id):
+                    groups.add((Place(account_id, place.region_id), group_id))
+                case PrefixListPeer(prefix_list_id):
+                    lists.add((place, prefix_list_id))
+                case _:
+                    pass
+    earlier = known_from(known)
+    return Scope(
+        our_groups=frozenset(each for each in groups if each[0] in places),
+        our_instances=frozenset(each for each in instances if each[0] in places),
+        known=replace(earlier, lists=earlier.lists | lists),
     )
 
 

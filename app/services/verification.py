@@ -59,7 +59,7 @@ class VerificationService:
         origin, kept = self._carried(course)
         world, observation = self._observed(course, created)
         self._ledger.enter(origin, observation.effects)
-        return self._judge(origin, kept, world, observation)
+        return self._judge(origin, kept, world, observation, created)
 
     def gate(self, course: Course, created: Mapping[str, str]) -> Document:
         """Say what is in the way of a first removal: read right before it.
@@ -126,7 +126,12 @@ class VerificationService:
         return operation, kept
 
     def _judge(
-        self, operation: Operation, kept: KeptPlan, world: World, observation: Observation
+        self,
+        operation: Operation,
+        kept: KeptPlan,
+        world: World,
+        observation: Observation,
+        created: Mapping[str, str],
     ) -> Document:
         if observation.missing:
             return {"problem": problem_document(_unseen(observation))}
@@ -137,9 +142,14 @@ class VerificationService:
                 sentence(closed[0]), verdicts=[verdict_document(each) for each in closed[:SHOWN]]
             )
             return {"problem": problem_document(problem_)}
-        return {"result": _result(observation, told, kept, world)}
+        result = _result(observation, told, kept, world)
+        if operation.kind is OperationKind.RESTORE:
+            result["restore"] = _restored(kept, observation, created)
+        return {"result": result}
 
     def _told(self, operation: Operation, world: World) -> list[tuple[Flow, Verdict]]:
+        if operation.connection_id is None:
+            return []
         with self._store.read() as work:
             connection = work.connections.get(operation.connection_id)
         assert connection is not None
@@ -177,3 +187,25 @@ def _result(
         "foreign_changes": foreign[:SHOWN],
         "warnings": kept.document["warnings"],
     }
+
+
+def _restored(kept: KeptPlan, observation: Observation, created: Mapping[str, str]) -> Document:
+    """Spell what was restored, with the ids that the cloud gave to groups made anew."""
+    planned: Document = kept.document["restore"]
+    remapped = [
+        each | {"becomes": created.get(each["becomes"], each["becomes"])}
+        for each in planned["remapped"]
+    ]
+    told = {each["becomes"] for each in remapped}
+    places = {each.group_id: each.place for each in observation.effects}
+    remapped += [
+        {
+            "account_id": places[group_id].account_id,
+            "region_id": places[group_id].region_id,
+            "group_id": name,
+            "becomes": group_id,
+        }
+        for name, group_id in created.items()
+        if group_id not in told and group_id in places
+    ]
+    return planned | {"remapped": remapped}

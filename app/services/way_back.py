@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from app.domain.changes import Change, Effect, way_back
+from app.domain.changes import Change, Effect, takes_away, way_back
 from app.domain.documents import Document, change_document, effect_document, read_change
 from app.domain.errors import (
     AppError,
@@ -21,7 +21,7 @@ from app.domain.operations import Operation
 from app.ports.clock import Clock, Ids
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store
-from app.services.changes import BACK, REMOVALS, ChangesService, Course, Patience
+from app.services.changes import BACK, ChangesService, Course, Patience
 from app.services.endings import EndingsService
 from app.services.ledger import LedgerService
 from app.services.looking import look
@@ -120,7 +120,7 @@ class WayBack:
         problem = problem_document(
             ChangeNotObservedError("a call may have done what was never seen")
         )
-        if unconfirmed and (not is_last or any(isinstance(each, REMOVALS) for each in unconfirmed)):
+        if unconfirmed and (not is_last or any(takes_away(each) for each in unconfirmed)):
             return {"problem": problem}
         effects = self._ledger.remaining(course.origin_id, world)
         return {

@@ -31,6 +31,10 @@ class Worlds:
         self._places = places
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
 
+    def places(self) -> frozenset[Place]:
+        """Every account and region that can be read."""
+        return frozenset(self._places())
+
     def read(self, scope: Scope, *, urgent: bool = False, through: Readers | None = None) -> World:
         """Read everything in scope; `urgent` if that is to take changes back.
 
@@ -41,8 +45,7 @@ class Worlds:
             TargetNotFoundError: an instance or group that must exist does not.
             AccountUnreachableError, CloudUnavailableError, CloudThrottledError
         """
-        places = frozenset(self._places())
-        return _Reading(through or self._clouds, self._pool, places, urgent).read(scope)
+        return _Reading(through or self._clouds, self._pool, self.places(), urgent).read(scope)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

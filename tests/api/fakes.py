@@ -7,7 +7,7 @@ from typing import Any, cast
 from app.api import examples
 from app.domain.accounts import AccessState, Account
 from app.domain.addresses import Block
-from app.domain.backups import Backup
+from app.domain.backups import Backup, BackupOrigin
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, read_effect, read_held
 from app.domain.errors import (
@@ -16,6 +16,7 @@ from app.domain.errors import (
     NotFoundError,
     TargetNotFoundError,
 )
+from app.domain.exports import content_of_export, content_of_table
 from app.domain.groups import Eni, Group, Instance, Place
 from app.domain.intents import read_intent
 from app.domain.operations import (
@@ -29,7 +30,7 @@ from app.domain.operations import (
 )
 from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
-from app.ports.store import KeptPlan, Page
+from app.ports.store import EVERY_BACKUP, BackupFilter, KeptPlan, Page
 from app.services.connections import ConnectionView
 from app.services.house import House
 from app.services.views import Format, View
@@ -197,6 +198,11 @@ class Plans(Fake):
         known(connection_id)
         return replace(PLAN, kind="disconnect", document=PLAN.document | {"kind": "disconnect"})
 
+    def restore(self, backup_id: str, mode: str) -> KeptPlan:
+        self.note("restore", backup_id, mode)
+        known(backup_id)
+        return replace(PLAN, kind="restore", document=PLAN.document | {"kind": "restore"})
+
     def get(self, plan_id: str) -> KeptPlan:
         self.note("get", plan_id)
         known(plan_id)
@@ -278,14 +284,48 @@ class Backups(Fake):
         return BACKUP
 
     def page(
-        self,
-        limit: int,
-        position: int | None,
-        group_id: str | None = None,
-        operation_id: str | None = None,
+        self, limit: int, position: int | None, wanted: BackupFilter = EVERY_BACKUP
     ) -> Page[Backup]:
-        self.note("page", limit, position, group_id, operation_id)
+        self.note("page", limit, position, wanted)
         return Page((BACKUP,), None)
+
+
+class Archive(Fake):
+    def take(self, place: Place, group_ids: list[str] | None) -> tuple[Backup, ...]:
+        self.note("take", place, group_ids)
+        return (replace(BACKUP, operation_id=None, origin=BackupOrigin.MANUAL),)
+
+    def difference(self, backup_id: str, against: str) -> Document:
+        self.note("difference", backup_id, against)
+        known(backup_id)
+        known(against)
+        return examples.BACKUP_DIFFERENCE | {"backup_id": backup_id, "against": against}
+
+    def export(self, backup_id: str) -> tuple[str, Document]:
+        self.note("export", backup_id)
+        known(backup_id)
+        return "ecs_cn-hangzhou_sg-db", examples.EXPORT
+
+    def export_csv(self, backup_id: str) -> tuple[str, str]:
+        self.note("export_csv", backup_id)
+        known(backup_id)
+        return "ecs_cn-hangzhou_sg-db", examples.EXPORTED_TABLE
+
+    def import_json(self, document: Document) -> Backup:
+        self.note("import_json", document)
+        content_of_export(document)
+        return replace(BACKUP, operation_id=None, origin=BackupOrigin.IMPORT)
+
+    def import_csv(self, text: str) -> Backup:
+        self.note("import_csv", text)
+        content_of_table(text)
+        return replace(BACKUP, operation_id=None, origin=BackupOrigin.IMPORT)
+
+
+class Retention(Fake):
+    def delete(self, backup_id: str) -> None:
+        self.note("delete", backup_id)
+        known(backup_id)
 
 
 class Suppositions(Fake):
@@ -341,6 +381,8 @@ class Fakes:
     operations: Operations = field(default_factory=Operations)
     interventions: Interventions = field(default_factory=Interventions)
     backups: Backups = field(default_factory=Backups)
+    archive: Archive = field(default_factory=Archive)
+    retention: Retention = field(default_factory=Retention)
     reachability: Reachability = field(default_factory=Reachability)
     suppositions: Suppositions = field(default_factory=Suppositions)
     views: Views = field(default_factory=Views)

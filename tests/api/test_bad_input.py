@@ -362,7 +362,14 @@ def test_a_long_list_of_findings_is_cut(client: TestClient) -> None:
     ("body", "code", "pointer"),
     [
         ({}, "validation", "/kind"),
-        ({"kind": "restore", "backup_id": "x"}, "validation", "/kind"),
+        ({"kind": "rewind", "backup_id": "x"}, "validation", "/kind"),
+        ({"kind": "restore", "backup_id": "x"}, "validation", "/mode"),
+        ({"kind": "restore", "backup_id": "x", "mode": "half"}, "validation", "/mode"),
+        (
+            {"kind": "restore", "backup_id": "a b", "mode": "full"},
+            "invalid_identifier",
+            "/backup_id",
+        ),
         ({"kind": "disconnect"}, "validation", "/connection_id"),
         ({"kind": "disconnect", "connection_id": 7}, "invalid_identifier", "/connection_id"),
         ({"kind": "disconnect", "connection_id": "a b"}, "invalid_identifier", "/connection_id"),

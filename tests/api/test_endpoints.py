@@ -137,8 +137,8 @@ def test_a_plan_is_made_and_its_address_is_answered(
     answer = client.post("/v1/plans", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == "/v1/plans/plan-1"
-    asked = body["connection"] if body["kind"] == "connect" else body["connection_id"]
-    assert fakes.plans.asked == [(body["kind"], (asked,))]
+    asked = tuple(value for name, value in body.items() if name != "kind")
+    assert fakes.plans.asked == [(body["kind"], asked)]
 
 
 def test_a_plan_is_spelled_as_it_was_kept(client: TestClient) -> None:

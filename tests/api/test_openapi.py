@@ -109,7 +109,7 @@ def test_unions_are_told_apart_by_strings_and_have_names() -> None:
     text = openapi_text(bare_app("0.1.0"))
     assert "itemSchema" not in text
     assert "x-component" not in text
-    assert text.count('"discriminator"') == 5
+    assert text.count('"discriminator"') == 6
 
 
 def test_a_connect_request_is_one_of_four_closed_shapes() -> None:

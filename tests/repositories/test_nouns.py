@@ -13,7 +13,7 @@ from app.domain.accounts import AccessState
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import AlreadyExistsError, InvalidStateError, NotFoundError
 from app.domain.operations import OperationStatus, StepStatus
-from app.ports.store import Page, Store, Work
+from app.ports.store import BackupFilter, Page, Store, Work
 from tests.repositories.values import (
     NOON,
     PLACE,
@@ -134,9 +134,11 @@ def test_filters_narrow_a_page(store: Store) -> None:
         assert connections(status="active").items == (active,)
         assert operations(status=OperationStatus.RUNNING).items == (running,)
         assert operations(connection_id="c1").items == (waiting,)
-        assert backups(operation_id="o1").items == (ours,)
-        assert backups(group_id="sg-web").items == (other,)
-        assert backups(group_id="sg-web", operation_id="o1").items == ()
+        assert backups(wanted=BackupFilter(operation_id="o1")).items == (ours,)
+        assert backups(wanted=BackupFilter(group_id="sg-web")).items == (other,)
+        both = BackupFilter(group_id="sg-web", operation_id="o1")
+        assert backups(wanted=both).items == ()
+        assert backups(wanted=BackupFilter(account_id="nobody")).items == ()
 
 
 # --- changes -------------------------------------------------------------------

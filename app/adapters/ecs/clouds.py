@@ -13,7 +13,7 @@ from app.adapters.ecs.sessions import Sessions, Sts
 from app.adapters.ecs.together import Together
 from app.adapters.ecs.transport import BASE, Identity, Keys, MachineRole, Transport
 from app.domain.addresses import Block
-from app.domain.changes import Change
+from app.domain.changes import Change, SetInnerAccess
 from app.domain.errors import TargetNotFoundError
 from app.domain.groups import Group, GroupRef, Instance
 from app.domain.rules import Policy
@@ -198,7 +198,7 @@ class SdkEcs:
         return performing.perform(self._calls, change, token=token, again=again)
 
     def set_inner_access(self, group_id: str, policy: Policy, *, token: str) -> Performed:
-        return performing.set_inner_access(self._calls, group_id, policy, token=token)
+        return self.perform(SetInnerAccess(self._calls.place, group_id, policy), token=token)
 
 
 def base_identity(

@@ -48,7 +48,14 @@ def listed_group(fields: Item, *, place: Place) -> Group:
         kind=kind,
         inner_access=Policy.DROP if kind is GroupKind.ENTERPRISE else Policy.ACCEPT,
         managed=str(fields.get("ServiceManaged", "")).lower() == "true",
+        description=fields.get("Description") or "",
+        tags=_tags(fields),
     )
+
+
+def _tags(fields: Item) -> tuple[tuple[str, str], ...]:
+    tags = (fields.get("Tags") or {}).get("Tag") or ()
+    return tuple(sorted((tag["TagKey"], tag.get("TagValue") or "") for tag in tags))
 
 
 def whole_group(fields: Item, found: Attribute, *, place: Place) -> Group:

@@ -39,10 +39,10 @@ from app.domain.changes import (
     Join,
     Leave,
     Revoke,
+    SetInnerAccess,
 )
 from app.domain.errors import EmptyChangeError, OutcomeUnknownError, TooManyItemsError
-from app.domain.groups import GroupKind
-from app.domain.rules import Direction, Policy
+from app.domain.rules import Direction
 from app.ports.ecs import Performed
 
 LONGEST_TOKEN = 64
@@ -81,23 +81,6 @@ def perform(calls: Calls, change: Change, *, token: str, again: bool = False) ->
     return Performed(reply["RequestId"])
 
 
-def set_inner_access(calls: Calls, group_id: str, policy: Policy, *, token: str) -> Performed:
-    """Set whether members of a group reach each other.
-
-    Source: ECS API, ModifySecurityGroupPolicy.
-    """
-    fields = {
-        "SecurityGroupId": group_id,
-        "InnerAccessPolicy": policy.value.capitalize(),
-        "ClientToken": client_token(token),
-    }
-    try:
-        reply = calls.change(build(ModifySecurityGroupPolicyRequest, fields))
-    except RefusedChange as refused:
-        raise refused.meaning from refused.refusal
-    return Performed(reply["RequestId"])
-
-
 def request_for(change: Change, *, token: str) -> SdkRequest:
     """Return the one call that makes `change`."""
     match change:
@@ -109,6 +92,8 @@ def request_for(change: Change, *, token: str) -> SdkRequest:
             return build(JoinSecurityGroupRequest, _membership(change))
         case Leave():
             return build(LeaveSecurityGroupRequest, _membership(change))
+        case SetInnerAccess():
+            return build(ModifySecurityGroupPolicyRequest, _inner_access(change, token))
         case CreateGroup():
             return build(CreateSecurityGroupRequest, _creation(change, token))
         case DeleteGroup():
@@ -148,12 +133,21 @@ def _membership(change: Join | Leave) -> dict[str, object]:
     return {"SecurityGroupId": change.group_id, "InstanceId": change.instance_id}
 
 
+def _inner_access(change: SetInnerAccess, token: str) -> dict[str, object]:
+    return {
+        "SecurityGroupId": change.group_id,
+        "InnerAccessPolicy": change.policy.value.capitalize(),
+        "ClientToken": client_token(token),
+    }
+
+
 def _creation(change: CreateGroup, token: str) -> dict[str, object]:
     return {
         "SecurityGroupName": change.name,
-        "SecurityGroupType": GroupKind.BASIC.value,
+        "SecurityGroupType": change.kind.value,
         "VpcId": change.vpc_id,
         "Description": change.description or None,
+        "Tags": [{"Key": key, "Value": value} for key, value in change.tags] or None,
         "ClientToken": client_token(token),
     }
 

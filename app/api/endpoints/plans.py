@@ -11,14 +11,22 @@ from app.api.endpoints.inventory import FROM_THE_CLOUD
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
 from app.api.schemas.operations import Operation
-from app.api.schemas.plans import DisconnectPlanRequest, Plan, PlanRequest
+from app.api.schemas.plans import (
+    DisconnectPlanRequest,
+    Plan,
+    PlanRequest,
+    RestorePlanRequest,
+)
 from app.domain.errors import (
+    BackupCorruptError,
+    BackupMismatchError,
     GuardrailViolationError,
     InvalidCidrError,
     InvalidConnectionError,
     InvalidInputError,
     InvalidStateError,
     MethodNotPossibleError,
+    NoSafeOrderError,
     NotFoundError,
     PlanStaleError,
     QuotaInsufficientError,
@@ -30,6 +38,8 @@ from app.domain.errors import (
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
 
 OnePlan = Annotated[str, Path(description="Id of the plan.", openapi_examples=examples.PLAN_ID)]
+
+AGAINST_A_RESTORE = (BackupCorruptError, BackupMismatchError, NoSafeOrderError)
 
 AGAINST_A_CONNECTION = (
     InvalidInputError,
@@ -48,7 +58,7 @@ AGAINST_A_CONNECTION = (
     "",
     status_code=201,
     responses=created("The plan is kept.", examples.PLAN)
-    | refusals(NotFoundError, InvalidStateError, *AGAINST_A_CONNECTION),
+    | refusals(NotFoundError, InvalidStateError, *AGAINST_A_CONNECTION, *AGAINST_A_RESTORE),
 )
 def create_plan(
     body: Annotated[PlanRequest, Body(openapi_examples=examples.PLAN_REQUESTS)],
@@ -62,6 +72,8 @@ def create_plan(
     asked = body.root
     if isinstance(asked, DisconnectPlanRequest):
         kept = plans.disconnect(asked.connection_id)
+    elif isinstance(asked, RestorePlanRequest):
+        kept = plans.restore(asked.backup_id, asked.mode)
     else:
         kept = plans.connect(asked.connection.document())
     response.headers["Location"] = f"/v1/plans/{kept.plan_id}"
@@ -82,7 +94,12 @@ def get_plan(plan_id: OnePlan, plans: Plans) -> Plan:
     status_code=202,
     responses=accepted("The operation has begun; follow `Location`.", examples.OPERATION)
     | refusals(
-        NotFoundError, PlanStaleError, TargetBusyError, InvalidStateError, *AGAINST_A_CONNECTION
+        NotFoundError,
+        PlanStaleError,
+        TargetBusyError,
+        InvalidStateError,
+        *AGAINST_A_CONNECTION,
+        *AGAINST_A_RESTORE,
     ),
 )
 def apply_plan(

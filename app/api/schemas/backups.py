@@ -3,11 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import MISSING, Field
 
-from app.api.schemas.base import Out
+from app.api.schemas.base import In, Out
 from app.api.schemas.networks import Rule
+from app.api.schemas.plans import Exposure
+from app.api.schemas.values import AccountId, GroupIds, RegionId
 from app.domain import backups as domain
+from app.domain.backups import BackupOrigin
 from app.domain.groups import GroupKind
 from app.domain.rules import Policy
 
@@ -21,6 +24,10 @@ class BackupSummary(Out):
     region_id: str
     operation_id: Annotated[
         str | None, Field(description="The operation before which it was taken.")
+    ]
+    origin: Annotated[
+        BackupOrigin,
+        Field(description="Taken before an operation or by hand, or brought from elsewhere."),
     ]
     sha256: Annotated[str, Field(description="Of `content` as canonical JSON.")]
     created_at: datetime
@@ -38,19 +45,32 @@ class BackedUpMember(Out):
     primary: bool
 
 
-class BackupContent(Out):
-    """A group at one instant, complete."""
-
+class _KeptGroup(Out):
     group_id: str
     account_id: str
     region_id: str
     name: str
+    description: Annotated[str, Field(default="", description="The group's own description.")]
+    tags: Annotated[dict[str, str], Field(default_factory=dict, description="Tags by key.")]
     vpc_id: str | None
     kind: GroupKind
     inner_access: Policy
     managed: bool
-    rules: Annotated[list[Rule], Field(description="Both directions, both NIC types, by id.")]
     members: list[BackedUpMember]
+
+
+class NamedGroup(_KeptGroup):
+    """A group that the rules name, without its own rules."""
+
+
+class BackupContent(_KeptGroup):
+    """A group at one instant, complete."""
+
+    rules: Annotated[list[Rule], Field(description="Both directions, both NIC types, by id.")]
+    named_groups: Annotated[
+        list[NamedGroup],
+        Field(default_factory=list, description="Groups that the rules name, with their members."),
+    ]
 
 
 class Backup(BackupSummary):
@@ -70,6 +90,7 @@ def _members(backup: domain.Backup) -> dict[str, object]:
         "account_id": backup.place.account_id,
         "region_id": backup.place.region_id,
         "operation_id": backup.operation_id,
+        "origin": backup.origin,
         "sha256": backup.sha256,
         "created_at": backup.created_at,
     }
@@ -80,3 +101,59 @@ class BackupPage(Out):
 
     items: list[BackupSummary]
     next_cursor: Annotated[str | None, Field(description="Null: this is the last page.")]
+
+
+# --- by hand ----------------------------------------------------------------------
+
+
+class BackupRequest(In):
+    """Which groups to back up."""
+
+    account_id: AccountId
+    region_id: RegionId
+    security_group_ids: Annotated[
+        GroupIds | MISSING, Field(description="Left out: every group of the account and region.")
+    ] = MISSING
+
+    def group_ids(self) -> list[str] | None:
+        """The groups by id; None: all of them."""
+        found: list[str] | None = self.model_dump().get("security_group_ids")
+        return found
+
+
+# --- versions ---------------------------------------------------------------------
+
+
+class RuleChanges(Out):
+    """Rules by their meaning: ids and descriptions do not count."""
+
+    added: list[Rule]
+    removed: list[Rule]
+
+
+class MemberChanges(Out):
+    """Interfaces that came, and that went."""
+
+    joined: list[BackedUpMember]
+    left: list[BackedUpMember]
+
+
+class InnerAccessChange(Out):
+    """Whether members reach each other; null where the group is not there."""
+
+    before: Policy | None
+    after: Policy | None
+
+
+class BackupDifference(Out):
+    """What is different in the later version: its rules, and what they therefore open and close."""
+
+    backup_id: str
+    against: Annotated[str, Field(description="`current`, or the id of the other backup.")]
+    group_id: str
+    identical: Annotated[bool, Field(description="Whether rules, members and policy are equal.")]
+    rules: RuleChanges
+    members: MemberChanges
+    inner_access: InnerAccessChange
+    gained: Annotated[Exposure, Field(description="What passes in the later version alone.")]
+    lost: Annotated[Exposure, Field(description="What passed in the earlier version alone.")]

@@ -150,7 +150,15 @@ class Effect(Out):
     """Something that took effect in the cloud because of us."""
 
     kind: Annotated[
-        Literal["added_rule", "removed_rule", "joined", "left", "created_group", "deleted_group"],
+        Literal[
+            "added_rule",
+            "removed_rule",
+            "joined",
+            "left",
+            "inner_access_set",
+            "created_group",
+            "deleted_group",
+        ],
         Field(description="What took effect."),
     ]
     account_id: str
@@ -159,6 +167,7 @@ class Effect(Out):
     rule: Rule | SkipJsonSchema[None] = left_out("The rule, as it was read back.")
     instance_id: str | SkipJsonSchema[None] = left_out("The instance that joined or left.")
     group_name: str | SkipJsonSchema[None] = left_out("The name of the group.")
+    inner_access: Policy | SkipJsonSchema[None] = left_out("The policy as it is now.")
 
 
 class ForeignChange(Out):

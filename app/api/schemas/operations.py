@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.api.problems import kept_problem
 from app.api.schemas.base import Out, left_out
 from app.api.schemas.networks import Adopted, Effect, FlowVerdict, ForeignChange
+from app.api.schemas.plans import RestoreDetails
 from app.api.schemas.problems import Problem
 from app.domain import operations as domain
 from app.domain.operations import EventKind, OperationKind, OperationStatus, StepStatus
@@ -62,6 +63,7 @@ class OperationResult(Out):
         ),
     ]
     warnings: list[str]
+    restore: RestoreDetails | SkipJsonSchema[None] = left_out("What was restored.")
 
 
 class Operation(Out):
@@ -73,7 +75,9 @@ class Operation(Out):
     done: Annotated[bool, Field(description="Whether the status is final.")]
     progress: Annotated[int, Field(description="Percentage; 100 exactly at the end.")]
     steps: Annotated[list[Step], Field(description="Those begun so far, in order.")]
-    connection_id: str
+    connection_id: Annotated[
+        str | None, Field(description="Null where it is of no connection: a restore.")
+    ]
     plan_id: str | None
     backup_ids: Annotated[
         list[str], Field(description="What the touched groups held before, complete.")

@@ -4,11 +4,15 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, RootModel
+from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas.base import In, Out
+from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
 from app.api.schemas.networks import DecidingRule, NewRule, Rule, Traffic, Verdict
 from app.api.schemas.values import OwnId
+from app.domain.groups import GroupKind
+from app.domain.restoring import LossCode
+from app.domain.rules import Policy
 from app.ports.store import KeptPlan
 
 # --- requests ---------------------------------------------------------------------
@@ -28,8 +32,24 @@ class DisconnectPlanRequest(In):
     connection_id: OwnId
 
 
+class RestorePlanRequest(In):
+    """Plan to restore a backup."""
+
+    kind: Literal["restore"]
+    backup_id: OwnId
+    mode: Annotated[
+        Literal["full", "partial"],
+        Field(description="`full` makes the group equal, `partial` adds what is missing."),
+    ]
+
+
 class PlanRequest(
-    RootModel[Annotated[ConnectPlanRequest | DisconnectPlanRequest, Field(discriminator="kind")]]
+    RootModel[
+        Annotated[
+            ConnectPlanRequest | DisconnectPlanRequest | RestorePlanRequest,
+            Field(discriminator="kind"),
+        ]
+    ]
 ):
     """What shall be planned."""
 
@@ -73,12 +93,22 @@ class Leave(_Change):
     instance_id: str
 
 
+class SetInnerAccess(_Change):
+    """Set whether members of a group reach each other whatever the rules say."""
+
+    action: Literal["set_inner_access"]
+    inner_access: Policy
+
+
 class CreateGroup(_Change):
-    """Make a group without rules; until the cloud names it, its id is `sg-new`."""
+    """Make a group without rules; until the cloud names it, its id is `sg-new`, or `sg-new-1`
+    and so on where there are several.
+    """
 
     action: Literal["create_group"]
     group_name: str
     vpc_id: str | None
+    group_kind: GroupKind = GroupKind.BASIC
 
 
 class DeleteGroup(_Change):
@@ -90,7 +120,7 @@ class DeleteGroup(_Change):
 class PlannedChange(
     RootModel[
         Annotated[
-            AddRules | RemoveRules | Join | Leave | CreateGroup | DeleteGroup,
+            AddRules | RemoveRules | Join | Leave | SetInnerAccess | CreateGroup | DeleteGroup,
             Field(discriminator="action"),
         ]
     ]
@@ -155,11 +185,60 @@ class Support(Out):
     memberships: list[Membership]
 
 
+class RemappedGroup(Out):
+    """A group that is gone, and the one that stands for it."""
+
+    account_id: str
+    region_id: str
+    group_id: str
+    becomes: Annotated[
+        str, Field(description="Until the cloud has made it, the id that the changes call it by.")
+    ]
+
+
+class _Subject(Out):
+    group_id: str
+    account_id: str
+    rule: Rule | SkipJsonSchema[None] = left_out("The rule, where it is about one.")
+    instance_id: str | SkipJsonSchema[None] = left_out("The member, where it is about one.")
+
+
+class NotRestorable(_Subject):
+    """Something that the backup holds and that is not brought back."""
+
+    code: LossCode
+    detail: str
+
+
+class NotInTheBackup(_Subject):
+    """Something that the group holds and the backup does not."""
+
+    reason: str
+
+
+class RestoreDetails(Out):
+    """What a restore does beyond its changes, and what it does not."""
+
+    mode: Literal["full", "partial", "taken_back"]
+    backup_ids: Annotated[
+        list[str],
+        Field(description="The backup that is restored, then those of groups made anew with it."),
+    ]
+    remapped: Annotated[
+        list[RemappedGroup], Field(description="Groups that are gone, and what stands for them.")
+    ]
+    not_restorable: list[NotRestorable]
+    going: Annotated[
+        list[NotInTheBackup], Field(description="Made since the backup, and removed by `full`.")
+    ]
+    staying: Annotated[list[NotInTheBackup], Field(description="Made since the backup, and kept.")]
+
+
 class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect"]
+    kind: Literal["connect", "disconnect", "restore"]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]
@@ -173,6 +252,7 @@ class Plan(Out):
     ]
     warnings: list[str]
     rests_on: Annotated[Support, Field(description="What makes asked flows reachable already.")]
+    restore: RestoreDetails | SkipJsonSchema[None] = left_out("Of a plan to restore.")
     fingerprint: Annotated[
         str, Field(description="Digest of the world that the plan was made for.")
     ]

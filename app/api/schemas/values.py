@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -269,3 +270,18 @@ def _truth(value: object) -> bool:
 
 
 QueryBool = Annotated[bool, BeforeValidator(spoken(_truth)), WithJsonSchema({"type": "boolean"})]
+
+
+# --- backups ----------------------------------------------------------------------
+
+Against = Annotated[
+    str,
+    *_identifier("`current`, or an id of this service,", "[0-9a-zA-Z-]{1,64}", "current"),
+]
+
+
+class ExportFormat(StrEnum):
+    """How a backup is spelt as a file."""
+
+    JSON = "json"
+    CSV = "csv"
