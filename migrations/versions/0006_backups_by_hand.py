@@ -3,6 +3,7 @@ with groups that stand for deleted ones.
 """
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -57,7 +58,7 @@ def downgrade() -> None:
 
 
 def _change_contents(
-    before: "sa.types.TypeEngine[object]", after: "sa.types.TypeEngine[object]", using: str
+    before: "sa.types.TypeEngine[Any]", after: "sa.types.TypeEngine[Any]", using: str
 ) -> None:
     with op.batch_alter_table("backups", table_kwargs=AUTOINCREMENT) as batch:
         batch.alter_column(
