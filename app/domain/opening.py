@@ -5,11 +5,12 @@ back, an egress rule to a group of the source. They differ only in the peer they
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from app.domain.addresses import Block
 from app.domain.changes import Authorize, NewRule, batched
+from app.domain.fewest import Fewest, fewest
 from app.domain.flows import SideOutcome, Traffic
 from app.domain.groups import Group, GroupRef, Instance, Place
 from app.domain.intents import InstanceSide, Intent, Scope
@@ -22,7 +23,7 @@ from app.domain.plan import (
     PlannedChange,
     Proposal,
 )
-from app.domain.rules import ANY_PORT, Direction, GroupPeer, Peer, PortRange, Rule
+from app.domain.rules import Direction, GroupPeer, Peer, Rule
 from app.domain.world import InterfaceEnd, World
 
 
@@ -50,11 +51,23 @@ class Opening:
     def proposal(self, world: World, limits: Limits) -> Proposal:
         """Return everything collected: egress after ingress, groups in order, full batches.
 
-        Rules that differ in neighbouring ports alone become one: fewer could not say it.
+        Of each group as few rules as say the same are added. In the classic network every
+        address keeps a rule of its own. Source: ECS user guide, Add security group rules.
         """
-        self.rules = {key: fewest(rules) for key, rules in self.rules.items()}
+        singly = tuple(planned.change for planned in self._changes())
+        covers = {
+            key: fewest(rules, join_addresses=world.groups[key[1]].vpc_id is not None)
+            for key, rules in self.rules.items()
+        }
+        self.rules = {key: dict.fromkeys(cover.rules) for key, cover in covers.items()}
         obstacles = [*dict.fromkeys(self.obstacles), *self._peer_obstacles(world, limits)]
-        return Proposal(tuple(self._changes()), tuple(obstacles), (), tuple(sorted(self.managed)))
+        return Proposal(
+            tuple(self._changes()),
+            tuple(obstacles),
+            tuple(_unproven(key[1], cover) for key, cover in covers.items() if not cover.is_proven),
+            tuple(sorted(self.managed)),
+            singly,
+        )
 
     def _changes(self) -> Iterator[PlannedChange]:
         for key in sorted(self.rules, key=lambda key: (key[2] is Direction.EGRESS, key)):
@@ -79,28 +92,11 @@ class Opening:
                 )
 
 
-def fewest(rules: Iterable[Rule]) -> dict[Rule, None]:
-    """Join rules that differ in their ports alone where these touch or overlap.
-
-    What the rules open together stays the same: for one peer, the longest runs of its ports
-    are the fewest ranges there can be.
-    """
-    alike: dict[Rule, list[Rule]] = {}
-    for rule in rules:
-        alike.setdefault(replace(rule, ports=ANY_PORT), []).append(rule)
-    return dict.fromkeys(joined for group in alike.values() for joined in _joined(group))
-
-
-def _joined(rules: Iterable[Rule]) -> Iterator[Rule]:
-    runs: list[PortRange] = []
-    ranges = {rule: rule.ports for rule in rules if rule.ports is not None}
-    for ports in sorted(ranges.values()):
-        if runs and runs[-1].last + 1 >= ports.first:
-            runs[-1] = PortRange(runs[-1].first, max(runs[-1].last, ports.last))
-        else:
-            runs.append(ports)
-    example = next(iter(ranges))
-    return (replace(example, ports=ports) for ports in runs)
+def _unproven(group_id: str, cover: Fewest) -> str:
+    return (
+        f"{group_id}: {len(cover.rules)} rules; whether fewer could say the same was not proven, "
+        f"at least {cover.at_least} are needed"
+    )
 
 
 def peer_groups(rules: Iterable[Rule]) -> frozenset[str]:

@@ -71,13 +71,15 @@ class PlannedChange:
 class Proposal:
     """What a method would do; changes mean nothing while there are obstacles.
 
-    `managed` are groups that would have to be changed but belong to a cloud product.
+    `managed` are groups that would have to be changed but belong to a cloud product. `singly`
+    are changes that say the same with a rule for each asked flow, where `changes` have fewer.
     """
 
     changes: tuple[PlannedChange, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     warnings: tuple[str, ...] = ()
     managed: tuple[GroupRef, ...] = ()
+    singly: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from app.domain import soundness
 from app.domain.changes import Authorize, Change, Join, Leave, Revoke, is_new_group
 from app.domain.difference import Difference, difference
 from app.domain.documents import Document
@@ -150,7 +151,11 @@ def foretell(
     asked: Sequence[AskedFlow],
     limits: Limits,
 ) -> Plan:
-    """Evaluate the world after the proposal: verdicts, blast radius, quotas, calls."""
+    """Evaluate the world after the proposal: verdicts, blast radius, quotas, calls.
+
+    Raises:
+        UnsoundPlanError: these do not agree: an error of ours.
+    """
     after = world
     for planned in proposal.changes:
         after = after.after(planned.change)
@@ -161,7 +166,7 @@ def foretell(
         for each, flow in zip(asked, flows, strict=True)
     )
     changes = [planned.change for planned in proposal.changes]
-    return Plan(
+    plan = Plan(
         kind="connect",
         changes=proposal.changes,
         asked=told,
@@ -171,6 +176,8 @@ def foretell(
         fingerprint=fingerprint(world_document(world)),
         warnings=(*proposal.warnings, *_warnings(world, intent), *_blind_spots(world, changes)),
     )
+    soundness.check(plan, world, after, proposal)
+    return plan
 
 
 def compare(
