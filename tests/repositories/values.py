@@ -83,7 +83,13 @@ def step(*, number: int = 1, status: StepStatus = StepStatus.RUNNING, attempts: 
 def backup(
     *, backup_id: str = "backup-1", group_id: str = "sg-db", operation_id: str | None = None
 ) -> Backup:
-    content = {"group": {"group_id": group_id, "name": "Datenbänke"}, "members": ["i-db01"]}
+    content = {
+        "account_id": PLACE.account_id,
+        "region_id": PLACE.region_id,
+        "group_id": group_id,
+        "name": "Datenbänke",
+        "members": ["i-db01"],
+    }
     return Backup(
         backup_id=backup_id,
         place=PLACE,
