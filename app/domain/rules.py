@@ -50,7 +50,7 @@ class Protocol(StrEnum):
 
     @property
     def has_ports(self) -> bool:
-        return self in {Protocol.TCP, Protocol.UDP}
+        return self is Protocol.TCP or self is Protocol.UDP
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -125,7 +125,7 @@ class PortRange:
 
     @property
     def is_every_port(self) -> bool:
-        return self == ANY_PORT or (self.first <= 1 and self.last == MAX_PORT)
+        return self.first == -1 or (self.first <= 1 and self.last == MAX_PORT)
 
     @property
     def count(self) -> int:

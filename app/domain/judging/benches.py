@@ -7,7 +7,9 @@ one pair of ends, `rows` about all of them; how a rule is read is decided here.
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple, TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from app.domain.addresses import AddressFamily, Block
 from app.domain.flows import DecidingRule
@@ -25,6 +27,8 @@ from app.domain.judging.matching import (
 from app.domain.judging.spans import EVERY_PORT, Span, span
 from app.domain.rules import Direction, GroupPeer, NicType, Peer, Policy, PrefixListPeer, Protocol
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
+
+_T = TypeVar("_T")
 
 
 class Line(NamedTuple):
@@ -95,15 +99,15 @@ class Bench:
         direction: Direction,
         family: AddressFamily,
         *,
-        parts: Iterable[Sequence[Line]],
+        parts: Sequence[Sequence[Line]],
     ) -> None:
         groups = groups_read(world, eni)
+        self.lines: Sequence[Line] = parts[0] if len(parts) == 1 else _in_order(parts)
         self.group_ids = eni.group_ids
         self.default = default_of(groups, direction)
         self.unread = len(groups) < len(eni.group_ids)
         self.family = family
         self._world = world
-        self.lines = tuple(sorted((line for part in parts for line in part), key=_order))
 
     @cached_property
     def owns(self) -> tuple[Block, ...]:
@@ -128,19 +132,17 @@ class Bench:
         """Whether it lets every packet pass."""
         return not self.lines and self.default is Policy.ACCEPT and not self.unread
 
+    def spoken(self, protocol: Protocol) -> Protocol:
+        """Return the protocol if some line names it, and else `all`: the rest fares alike."""
+        return protocol if protocol in self._covering else Protocol.ALL
+
     def covering(self, protocol: Protocol) -> Sequence[Line]:
-        """Return the lines that match packets of one protocol; those that match the packets of
-        every protocol, as one and the same object, where no line names this one.
-        """
-        return self._covering.get(protocol) or self._covering[Protocol.ALL]
+        """Return the lines that match packets of one protocol."""
+        return self._covering[self.spoken(protocol)]
 
     @cached_property
     def _covering(self) -> Mapping[Protocol, Sequence[Line]]:
-        spoken = {line.protocol for line in self.lines}
-        return {
-            protocol: tuple(line for line in self.lines if line.protocol.covers(protocol))
-            for protocol in spoken | {Protocol.ALL}
-        }
+        return by_protocol(self.lines, [line.protocol for line in self.lines])
 
     def matching(
         self,
@@ -200,6 +202,22 @@ class Bench:
                 return self._world.prefix_lists.get(prefix_list_id, ())
             case GroupPeer():
                 return ()
+
+
+def by_protocol(
+    lines: Sequence[_T], protocols: Iterable[Protocol]
+) -> Mapping[Protocol, Sequence[_T]]:
+    """Return for each protocol that is named, and for `all`, the lines that match its packets."""
+    found: dict[Protocol, list[_T]] = {Protocol.ALL: []}
+    for line, protocol in zip(lines, protocols, strict=True):
+        if protocol is Protocol.ALL:
+            for every in found.values():
+                every.append(line)
+        elif protocol in found:
+            found[protocol].append(line)
+        else:
+            found[protocol] = [*found[Protocol.ALL], line]
+    return found
 
 
 _Entry: TypeAlias = tuple[int, int, int, int, int, int, int, Found]
@@ -332,7 +350,7 @@ class Benches:
         *,
         classic: bool,
     ) -> Sequence[Line]:
-        """Return the lines of one group, in any order; benches of many interfaces share them.
+        """Return the lines of one group, in their order; benches of many interfaces share them.
 
         Source: ECS API, AuthorizeSecurityGroup, parameter NicType (in the classic network
         each side has its own rules; in a VPC every rule judges both).
@@ -341,14 +359,17 @@ class Benches:
             return self._base._lines_of(group, direction, plane, family, classic=classic)  # noqa: SLF001 - of its own kind
         key = (group.group_id, classic, direction, plane, family)
         if key not in self._lines:
-            self._lines[key] = [
-                _line(DecidingRule(group.ref, held), family)
+            ref, private = group.ref, plane is NicType.INTRANET
+            lines = [
+                _line(DecidingRule(ref, held), family)
                 for held in group.rules
                 if held.rule.direction is direction
                 and (held.rule.nic_type is plane or not classic)
+                and (private or not isinstance(held.rule.peer, GroupPeer))
                 and speaks_of(held.rule, family)
-                and not (isinstance(held.rule.peer, GroupPeer) and plane is not NicType.INTRANET)
             ]
+            lines.sort(key=_order)
+            self._lines[key] = lines
         return self._lines[key]
 
     def after(
@@ -371,15 +392,24 @@ class Benches:
 
 def _line(deciding: DecidingRule, family: AddressFamily) -> Line:
     rule = deciding.held.rule
-    ports = span(rule.ports) if rule.protocol.has_ports else EVERY_PORT
-    sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT
-    own = (0, (1 << family.bits) - 1)
+    ports = sources = EVERY_PORT
+    if rule.protocol.has_ports:
+        ports, sources = span(rule.ports), span(rule.source_ports)
+    first, last = 0, (1 << family.bits) - 1
     if rule.own is not None:
-        own = (rule.own.first, rule.own.last)
-    accept = rule.policy is Policy.ACCEPT
-    needs = SURE if is_readable(rule) else needs_of(deciding)
-    peer, protocol = rule.peer, rule.protocol
-    return Line(rule.rank, accept, *ports, *sources, *own, needs, peer, protocol, deciding)
+        first, last = rule.own.first, rule.own.last
+    return Line(
+        rule.rank,
+        rule.policy is Policy.ACCEPT,
+        *ports,
+        *sources,
+        first,
+        last,
+        SURE if is_readable(rule) else needs_of(deciding),
+        rule.peer,
+        rule.protocol,
+        deciding,
+    )
 
 
 def groups_read(world: World, eni: Eni) -> list[Group]:
@@ -396,9 +426,13 @@ def default_of(groups: Sequence[Group], direction: Direction) -> Policy:
     return Policy.DROP if Policy.DROP in policies else Policy.ACCEPT
 
 
+def _in_order(parts: Iterable[Iterable[Line]]) -> list[Line]:
+    return sorted(chain.from_iterable(parts), key=_order)
+
+
 def _order(line: Line) -> tuple[tuple[int, bool], str, str]:
-    return (line.rank, line.deciding.held.rule_id, line.deciding.group.group_id)
+    deciding = line.deciding
+    return (line.rank, deciding.held.rule_id, deciding.group.group_id)
 
 
-def _number(entry: _Entry) -> int:
-    return entry[0]
+_number = itemgetter(0)

@@ -458,7 +458,7 @@ class _Judges:
         bench = layer.bench(kind.example, self.direction)
         scope = self._around.with_places(self._scope)
         find = partial(self._around.matches, layer)
-        return row_of(bench, told_of(bench.covering(protocol), kind.example, scope, find), scope)
+        return row_of(bench, told_of(bench.covering(protocol), kind.example, find, scope), scope)
 
     def changes(self, part: int, protocol: Protocol) -> Sequence[_Change]:
         """Return how packets between a part and the rest of the scope change."""

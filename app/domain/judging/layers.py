@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from app.domain.addresses import AddressFamily, Block
 from app.domain.groups import Instance
 from app.domain.judging.atoms import AddressLine, outermost
-from app.domain.judging.benches import Bench, Benches, Line
+from app.domain.judging.benches import Bench, Benches, Line, by_protocol
 from app.domain.judging.routes import share_network
 from app.domain.judging.rows import Row, Told, row
 from app.domain.judging.spans import bits
@@ -85,15 +85,25 @@ class Layer:
         return sorted(set(self.firsts))
 
     @cached_property
+    def _longest(self) -> int:
+        return self.family.bits
+
+    @cached_property
+    def _taken(self) -> frozenset[int]:
+        return frozenset(self.firsts)
+
+    @cached_property
     def is_single(self) -> bool:
         """Whether no instance has two ends here."""
         return len(self.positions) == len(self.ends)
 
     def inside(self, block: Block) -> int:
         """Return the ends in a block: neighbours, for ends are sorted by address."""
+        if block.prefix_length == self._longest and block.first not in self._taken:
+            return 0
         low = bisect_left(self.firsts, block.first)
         high = bisect_right(self.firsts, block.last, low)
-        return (1 << high) - (1 << low) if high > low else 0
+        return ((1 << (high - low)) - 1) << low
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
@@ -199,13 +209,13 @@ class Layer:
     def bench(self, end: InterfaceEnd, direction: Direction) -> Bench:
         return self.benches.of(end, direction, self.plane)
 
-    def matches(self, peer: Peer) -> Matches:
-        """Return the ends that a rule's peer stands for."""
+    def matches(self, peer: Peer) -> tuple[int, int]:
+        """Return the ends that a rule's peer stands for, surely and perhaps."""
         match peer:
-            case Block() as block:
-                return Matches(self.inside(block))
+            case Block():
+                return self.inside(peer), 0
             case GroupPeer(group_id):
-                return Matches(self.members.get(group_id, 0))
+                return self.members.get(group_id, 0), 0
             case PrefixListPeer(prefix_list_id):
                 if prefix_list_id not in self._lists:
                     self._lists[prefix_list_id] = self._listed(prefix_list_id)
@@ -222,15 +232,25 @@ class Layer:
         """Return what the rules of a kind say to every end that it has a route to."""
         end = kind.example
         bench = self.bench(end, direction)
-        lines = bench.covering(protocol)
+        spoken = bench.spoken(protocol)
         own = end.block.first if bench.owns else 0
-        key = (bench, id(lines), network(end.instance), own)
+        key = (bench, spoken, network(end.instance), own)
         made = self._rows.get(key)
         if made is None:
             near = self.near(end)
-            made = row_of(bench, told_of(lines, end, near, self.matches), near)
-            self._rows[key] = made
+            made = self._rows[key] = row_of(bench, self._told(bench, end, spoken), near)
         return made
+
+    def _told(self, bench: Bench, end: InterfaceEnd, spoken: Protocol) -> Sequence[Told]:
+        """Return what the lines of a protocol say; those of the bench asked last are at hand."""
+        asked = (bench, end.block.first if bench.owns else 0)
+        if self._last[0] != asked:
+            told = told_to_all(bench.lines, end, self.matches)
+            self._last = (asked, by_protocol(told, [line.protocol for line, _, _ in told]))
+        told_by = self._last[1]
+        return told_by.get(spoken) or told_by[Protocol.ALL]
+
+    _last: tuple[Hashable, Mapping[Protocol, Sequence[Told]]] = (None, {})
 
     def naming(self, group_id: str, direction: Direction) -> int:
         """Return the ends that a rule of this direction judges by naming `group_id`."""
@@ -270,18 +290,27 @@ def row_of(bench: Bench, told: Sequence[Told], scope: int) -> Row:
 
 
 def told_of(
-    lines: Iterable[Line], own: InterfaceEnd, scope: int, matches: "MatchesOf"
+    lines: Iterable[Line], own: InterfaceEnd, matches: "MatchesOf", scope: int
 ) -> list[Told]:
     """Return what lines say at one end to those in `scope`, which `matches` finds for a peer."""
+    return [
+        (line, found & scope, needs)
+        for line, found, needs in told_to_all(lines, own, matches)
+        if found & scope
+    ]
+
+
+def told_to_all(lines: Iterable[Line], own: InterfaceEnd, matches: "MatchesOf") -> list[Told]:
+    """Return what lines say at one end, to whomever."""
     address = own.block.first
-    told = []
+    told: list[Told] = []
     for line in lines:
         if line.own_first <= address <= line.own_last:
             surely, perhaps = matches(line.peer)
-            if surely & scope:
-                told.append(Told(*line[:6], surely & scope, line.needs))
-            if perhaps & scope:
-                told.append(Told(*line[:6], perhaps & scope, line.needs_with_peer))
+            if surely:
+                told.append((line, surely, line.needs))
+            if perhaps:
+                told.append((line, perhaps, line.needs_with_peer))
     return told
 
 
@@ -347,8 +376,8 @@ class _Changed(Layer):
         return super().row(kind, direction, protocol)
 
 
-MatchesOf: TypeAlias = Callable[[Peer], Matches]
-"""Finds the ends that a peer stands for."""
+MatchesOf: TypeAlias = Callable[[Peer], tuple[int, int]]
+"""Finds the ends that a peer stands for, surely and perhaps."""
 
 
 def network(instance: Instance) -> Hashable:

@@ -53,11 +53,12 @@ SURE: Needs = frozenset()
 
 def speaks_of(rule: Rule, family: AddressFamily) -> bool:
     """Say whether a rule can match packets of `family` at all; 0.0.0.0/0 covers no IPv6."""
-    if ONE_FAMILY.get(rule.protocol, family) is not family:
+    peer, own = rule.peer, rule.own
+    if isinstance(peer, Block) and peer.family is not family:
         return False
-    if rule.own is not None and rule.own.family is not family:
+    if own is not None and own.family is not family:
         return False
-    return not isinstance(rule.peer, Block) or rule.peer.family is family
+    return ONE_FAMILY.get(rule.protocol, family) is family
 
 
 def is_readable(rule: Rule) -> bool:

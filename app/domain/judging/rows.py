@@ -1,15 +1,16 @@
 """What one side says to everybody at once: ends are bits, and a row is all ports of a protocol."""
 
-from bisect import bisect_right, insort
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
-from typing import NamedTuple, Protocol, TypeAlias
+from functools import cached_property, partial
+from itertools import compress, product
+from typing import TypeAlias, TypeVar
 
+from app.domain.judging.benches import Line
 from app.domain.judging.matching import Needs, Sort
 from app.domain.judging.passing import FIRST_DROP
-from app.domain.judging.spans import EVERY_PORT
+from app.domain.judging.spans import EVERY_PORT, Span
 
 Fate: TypeAlias = tuple[int, int, "Listed | None"]
 """The ends that pass, the ends of which it is unknown, and how port lists come into it."""
@@ -18,17 +19,14 @@ Strip: TypeAlias = tuple[int, int, int, "Listed | None"]
 """First source port, and the fate of the packets."""
 
 
-class Told(NamedTuple):
-    """A rule as a row needs it: where it holds, which ends it matches, and what that needs."""
+_T = TypeVar("_T")
 
-    rank: tuple[int, bool]
-    accept: bool
-    first: int
-    last: int
-    source_first: int
-    source_last: int
-    ends: int
-    needs: Needs
+_Rule: TypeAlias = tuple[bool, bool, int, Needs]
+"""Whether it is a first drop, whether it accepts, its ends, and what it needs."""
+
+
+Told: TypeAlias = tuple[Line, int, Needs]
+"""A rule as a row needs it: the line, which ends it matches, and all that this needs."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ class Listed:
     """Rules for the same packets, of which some need that a port list holds their port.
 
     The other side may name the same lists, which hold it there as well, or not. `rules` are
-    in order of judgement: whether it is a first drop, whether it accepts, its ends, its needs.
+    in order of judgement.
     """
 
-    rules: tuple[tuple[bool, bool, int, Needs], ...]
+    rules: tuple[_Rule, ...]
     scope: int
     default: bool
     unread: bool
@@ -158,102 +156,98 @@ def row(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Row
     `told` is in order of judgement. `default` says that a packet which no rule matches
     passes; `unread` that a group which could not be read judges as well.
     """
-    certain = not unread and not any(each.needs for each in told)
-    walk: _Walk = _walk_certain if certain else _walk
-    narrow = {
-        position
-        for position, each in enumerate(told)
-        if (each.source_first, each.source_last) != EVERY_PORT
-    }
-    memo: dict[tuple[int, ...], tuple[Strip, ...]] = {}
+    if unread or any(needs for _, _, needs in told):
+        rules = [(line.rank == FIRST_DROP, line.accept, ends, needs) for line, ends, needs in told]
+        return _swept(told, rules, partial(_walk, scope, default, unread))
+    certain = [(ends, line.accept) for line, ends, _ in told]
+    return _swept(told, certain, partial(_walk_certain, scope, default))
+
+
+def _swept(told: Sequence[Told], rules: Sequence[_T], walk: Callable[[Iterable[_T]], Fate]) -> Row:
+    """Walk once for every set of rules that hold for some packet."""
+    sources = [(line.source_first, line.source_last) for line, _, _ in told]
+    narrow = [position for position, each in enumerate(sources) if each != EVERY_PORT]
+    memo: dict[bytes, tuple[Strip, ...]] = {}
     starts: list[int] = []
     columns: list[tuple[Strip, ...]] = []
-    for start, active in _sweep([(each.first, each.last) for each in told]):
-        key = tuple(active)
-        strips = memo.get(key)
+    last: tuple[Strip, ...] = ()
+    for start, held in _sweep([(line.first, line.last) for line, _, _ in told]):
+        strips = memo.get(held)
         if strips is None:
-            here = [told[position] for position in active]
-            if narrow and not narrow.isdisjoint(active):
-                strips = tuple(_strips(walk, here, scope, default=default, unread=unread))
+            if narrow and any(held[position] for position in narrow):
+                strips = tuple(_strips(rules, sources, held, walk))
             else:
-                strips = ((1, *walk(here, scope, default=default, unread=unread)),)
-            memo[key] = strips
-        if not columns or columns[-1] != strips:
+                strips = ((1, *walk(compress(rules, held))),)
+            memo[held] = strips
+        if strips is not last and strips != last:
             starts.append(start)
             columns.append(strips)
+            last = strips
     return Row(starts, columns)
 
 
-def _sweep(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
-    """Return, from each port on where it changes, the positions of the spans that hold."""
-    events: dict[int, tuple[list[int], list[int]]] = {EVERY_PORT[0]: ([], [])}
+def _sweep(spans: Sequence[Span]) -> Iterator[tuple[int, bytes]]:
+    """Return, from each port on where it changes, which of the spans hold: 1, or else 0."""
+    changing: dict[int, list[int]] = {EVERY_PORT[0]: []}
     for position, (first, last) in enumerate(spans):
-        events.setdefault(first, ([], []))[0].append(position)
-        if last < EVERY_PORT[1]:
-            events.setdefault(last + 1, ([], []))[1].append(position)
-    active: list[int] = []
-    for start in sorted(events):
-        begun, ended = events[start]
-        for position in ended:
-            active.remove(position)
-        for position in begun:
-            insort(active, position)
-        yield start, active
+        for port in (first, last + 1):
+            if port in changing:
+                changing[port].append(position)
+            else:
+                changing[port] = [position]
+    changing.pop(EVERY_PORT[1] + 1, None)
+    held = bytearray(len(spans))
+    for start in sorted(changing):
+        for position in changing[start]:
+            held[position] ^= 1
+        yield start, bytes(held)
 
 
 def _strips(
-    walk: "_Walk", told: Sequence[Told], scope: int, *, default: bool, unread: bool
+    rules: Sequence[_T], sources: Sequence[Span], held: bytes, walk: Callable[[Iterable[_T]], Fate]
 ) -> Iterator[Strip]:
     last: Fate | None = None
-    for start, active in _sweep([(each.source_first, each.source_last) for each in told]):
-        here = [told[position] for position in active]
-        walked = walk(here, scope, default=default, unread=unread)
+    here = list(compress(rules, held))
+    for start, held_there in _sweep(list(compress(sources, held))):
+        walked = walk(compress(here, held_there))
         if walked != last:
             yield (start, *walked)
             last = walked
 
 
-class _Walk(Protocol):
-    """Judges one packet of each end."""
+def _walk_certain(scope: int, default: bool, rules: Iterable[tuple[int, bool]]) -> Fate:
+    """Judge one packet of each end where every match is certain: ends, and whether it accepts.
 
-    def __call__(
-        self, told: Sequence[Told], scope: int, *, default: bool, unread: bool
-    ) -> Fate: ...
-
-
-def _walk_certain(
-    told: Sequence[Told],
-    scope: int,
-    *,
-    default: bool,
-    unread: bool,  # noqa: ARG001 - the face of _walk
-) -> Fate:
-    """Judge one packet of each end where every match is certain."""
+    Of neighbouring rules that say the same, it does not matter which one matches first.
+    """
     undecided, passing = scope, 0
-    for each in told:
-        hit = each.ends & undecided
-        if hit:
-            undecided ^= hit
-            if each.accept:
-                passing |= hit
-            if not undecided:
-                break
-    return (passing | undecided if default else passing), 0, None
+    run, alike = 0, True
+    for ends, accept in rules:
+        if accept is alike:
+            run |= ends
+            continue
+        hit = run & undecided
+        undecided ^= hit
+        if alike:
+            passing |= hit
+        run, alike = ends, accept
+    hit = run & undecided
+    if alike:
+        passing |= hit
+    return (passing | undecided ^ hit if default else passing), 0, None
 
 
-def _walk(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Fate:
+def _walk(scope: int, default: bool, unread: bool, held: Iterable[_Rule]) -> Fate:
     """Judge one packet of each end where something could not be read."""
-    rules = tuple((each.rank == FIRST_DROP, each.accept, each.ends, each.needs) for each in told)
+    rules = tuple(held)
     passing, unknown = _judged(rules, scope, default=default, unread=unread)
     listed = None
-    if any(name.sort is Sort.PORT_LIST for each in told for name in each.needs):
+    if any(name.sort is Sort.PORT_LIST for *_, needs in rules for name in needs):
         listed = Listed(rules, scope, default, unread)
     return passing, unknown, listed
 
 
-def _judged(
-    rules: Iterable[tuple[bool, bool, int, Needs]], scope: int, *, default: bool, unread: bool
-) -> tuple[int, int]:
+def _judged(rules: Iterable[_Rule], scope: int, *, default: bool, unread: bool) -> tuple[int, int]:
     """Judge one packet of each end: it may be accepted, dropped, or either.
 
     A rule that matches surely ends the matter for an end. One that may match opens a way,

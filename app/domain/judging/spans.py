@@ -13,7 +13,7 @@ EVERY_PORT: Span = (1, MAX_PORT)
 
 def span(ports: PortRange | None) -> Span:
     """Return the ports a range stands for; of a range that was not read, all it may."""
-    if ports is None or ports is ANY_PORT or ports.is_every_port:
+    if ports is None or ports.first == ANY_PORT.first:
         return EVERY_PORT
     return (max(ports.first, 1), max(ports.last, 1))
 

@@ -99,8 +99,8 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "0.0.0.0/0 covers IPv6": (
         Edit(
             MATCHING,
-            "return not isinstance(rule.peer, Block) or rule.peer.family is family",
-            "return True",
+            "if isinstance(peer, Block) and peer.family is not family:",
+            "if False:",
         ),
         Edit(
             BENCHES,
@@ -115,12 +115,12 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "source ports are ignored": (
         Edit(
             BENCHES,
-            "sources = span(rule.source_ports) if rule.protocol.has_ports else EVERY_PORT",
-            "sources = span(None)",
+            "ports, sources = span(rule.ports), span(rule.source_ports)",
+            "ports, sources = span(rule.ports), span(None)",
         ),
     ),
     "the own side of a rule is ignored (DestCidrIp)": (
-        Edit(BENCHES, "        own = (rule.own.first, rule.own.last)\n", "        pass\n"),
+        Edit(BENCHES, "        first, last = rule.own.first, rule.own.last\n", "        pass\n"),
     ),
     "an enterprise group lets everything out": (
         Edit(
@@ -147,8 +147,7 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "a group stands for public addresses as well": (
         Edit(
             BENCHES,
-            "            and not (isinstance(held.rule.peer, GroupPeer) and plane is "
-            "not NicType.INTRANET)\n",
+            "and (private or not isinstance(held.rule.peer, GroupPeer))",
             "",
         ),
     ),
