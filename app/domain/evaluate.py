@@ -7,7 +7,6 @@ from app.domain.judging.doubts import can_all_pass
 from app.domain.judging.matching import Match
 from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, Packets, doubts, side
 from app.domain.judging.routes import has_route
-from app.domain.judging.spans import span
 from app.domain.rules import Direction, NicType
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
@@ -42,8 +41,9 @@ class Evaluator:
         if inner is Match.YES:
             reached, cause = Outcome.REACHABLE, Cause.INTRA_GROUP
             return Verdict(flow, reached, cause, _INSIDE, _INSIDE, connecting)
-        egress = self._side(flow, Direction.EGRESS)
-        ingress = self._side(flow, Direction.INGRESS)
+        packets = Packets.of(flow.traffic, flow.family)
+        egress = self._side(flow, Direction.EGRESS, packets)
+        ingress = self._side(flow, Direction.INGRESS, packets)
         if inner is Match.MAYBE:
             egress, ingress = _may_pass(egress), _may_pass(ingress)
         outcome = combined(egress.outcome, ingress.outcome)
@@ -51,7 +51,7 @@ class Evaluator:
             outcome = Outcome.BLOCKED
         return Verdict(flow, outcome, _cause(outcome, egress, ingress), egress, ingress)
 
-    def _side(self, flow: Flow, direction: Direction) -> SideVerdict:
+    def _side(self, flow: Flow, direction: Direction, packets: Packets) -> SideVerdict:
         """Judge one direction: the pooled rules of all groups of the interface on that side."""
         outward = direction is Direction.EGRESS
         own, other = (flow.source, flow.target) if outward else (flow.target, flow.source)
@@ -60,7 +60,7 @@ class Evaluator:
                 return NOT_JUDGED
             case GroupEnd():
                 return UNREADABLE
-        return side(self.benches.of(own, direction, flow.plane), own, other, _packets(flow))
+        return side(self.benches.of(own, direction, flow.plane), own, other, packets)
 
     def _may_pass(self, flow: Flow) -> bool:
         """Say whether both sides may let every packet pass, where neither is known to stop one.
@@ -70,7 +70,7 @@ class Evaluator:
         source, target = flow.source, flow.target
         if not (isinstance(source, InterfaceEnd) and isinstance(target, InterfaceEnd)):
             return True
-        packets = _packets(flow)
+        packets = Packets.of(flow.traffic, flow.family)
         egress = self.benches.of(source, Direction.EGRESS, flow.plane)
         ingress = self.benches.of(target, Direction.INGRESS, flow.plane)
         return can_all_pass(
@@ -79,12 +79,6 @@ class Evaluator:
                 *doubts(ingress, target, ingress.spots(source), packets),
             ]
         )
-
-
-def _packets(flow: Flow) -> Packets:
-    traffic = flow.traffic
-    protocols = traffic.protocol.concrete(flow.family)
-    return Packets(protocols, span(traffic.ports), span(traffic.source_ports))
 
 
 _NO_ROUTE = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)

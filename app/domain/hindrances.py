@@ -17,9 +17,8 @@ from app.domain.flows import DecidingRule, Flow, Outcome, Traffic, Verdict
 from app.domain.groups import GroupRef, Instance
 from app.domain.judging.benches import Bench, Found, Line, Spot, groups_read
 from app.domain.judging.matching import Match, Needs
-from app.domain.judging.passing import FIRST_DROP, cells, is_beaten
+from app.domain.judging.passing import FIRST_DROP, Packets, cells, is_beaten
 from app.domain.judging.routes import has_route, speaks
-from app.domain.judging.spans import span
 from app.domain.plan import PlannedChange
 from app.domain.remedies import remedy
 from app.domain.rules import (
@@ -157,10 +156,10 @@ class Inspector:
 
     def _see(self, flow: Flow, direction: Direction, own: InterfaceEnd, other: End) -> "_Seen":
         """Look at every packet of the flow, and at what would let it pass if it stood elsewhere."""
-        traffic = flow.traffic
+        packets = Packets.of(flow.traffic, flow.family)
         bench = self._benches.of(own, direction, flow.plane)
         seen = _Seen(direction)
-        for protocol, spot in product(traffic.protocol.concrete(flow.family), bench.spots(other)):
+        for protocol, spot in product(packets.protocols, bench.spots(other)):
             misplaced = {
                 code: [line for line in lines if line[0].accept and not line[1]]
                 for code, lines in self._beside(flow, direction, own, (other, spot), protocol)
@@ -168,7 +167,7 @@ class Inspector:
             code_of = {id(line): code for code, lines in misplaced.items() for line, _ in lines}
             here = bench.matching(protocol, own.block, spot)
             lines = [*here, *chain.from_iterable(misplaced.values())]
-            for cell in cells(lines, span(traffic.ports), span(traffic.source_ports)):
+            for cell in cells(lines, packets):
                 guarding = [each for each in cell if id(each[0]) not in code_of]
                 if seen.look(bench, guarding):
                     for line, _ in cell:

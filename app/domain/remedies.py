@@ -8,8 +8,7 @@ from app.domain.evaluate import explain
 from app.domain.flows import Cause, DecidingRule, Flow, Outcome, SideOutcome, Verdict
 from app.domain.groups import Group, GroupKind
 from app.domain.judging.benches import Bench, Benches, groups_read
-from app.domain.judging.passing import cells
-from app.domain.judging.spans import span
+from app.domain.judging.passing import Packets, cells
 from app.domain.plan import PlannedChange
 from app.domain.rules import (
     ANY_PORT,
@@ -91,16 +90,12 @@ def _passes(world: World, flow: Flow, direction: Direction) -> bool:
 
 def _drops(bench: Bench, flow: Flow, own: InterfaceEnd, other: End) -> list[DecidingRule]:
     """Drops that match some packet of the flow, surely or perhaps."""
-    traffic = flow.traffic
+    packets = Packets.of(flow.traffic, flow.family)
     found = {
         line.deciding: None
-        for protocol in traffic.protocol.concrete(flow.family)
+        for protocol in packets.protocols
         for spot in bench.spots(other)
-        for cell in cells(
-            bench.matching(protocol, own.block, spot),
-            span(traffic.ports),
-            span(traffic.source_ports),
-        )
+        for cell in cells(bench.matching(protocol, own.block, spot), packets)
         for line, _ in cell
         if not line.accept
     }

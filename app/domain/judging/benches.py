@@ -156,17 +156,23 @@ class Bench:
 
         Each matches some of these ports and source ports.
         """
-        return self._finder(protocol).find(own.first, spot, ports, source_ports)
+        finder = self._finders.get(protocol) or self._finder(protocol)
+        return finder.find(own.first, spot, ports, source_ports)
 
     def _finder(self, protocol: Protocol) -> "_Finder":
-        lines = self.covering(protocol)
-        found = self._finders.get(id(lines))
+        found = self._finders.get(protocol)
         if found is None:
-            found = self._finders[id(lines)] = _Finder(lines, self._world.prefix_lists, self.family)
+            spoken = self.spoken(protocol)
+            if spoken is protocol:
+                lines, lists = self.covering(protocol), self._world.prefix_lists
+                found = _Finder(lines, lists, self.family)
+            else:
+                found = self._finder(spoken)
+            self._finders[protocol] = found
         return found
 
     @cached_property
-    def _finders(self) -> dict[int, "_Finder"]:
+    def _finders(self) -> dict[Protocol, "_Finder"]:
         return {}
 
     def spots(self, other: End) -> Sequence[Spot]:
@@ -174,9 +180,9 @@ class Bench:
 
         Of a group that could not be read, these are all addresses that a member may have.
         """
+        if isinstance(other, InterfaceEnd):
+            return (Spot(other.block.first, other.eni.group_ids),)
         match other:
-            case InterfaceEnd(eni=eni, block=block):
-                return (Spot(block.first, eni.group_ids),)
             case AddressEnd(block) if block.is_single:
                 return (Spot(block.first, (), self._world.complete),)
             case AddressEnd(block):
@@ -279,10 +285,11 @@ class _Finder:
         entries = held[bisect_right(starts, address) - 1]
         if address in self._singles:
             entries = entries + self._singles[address]
-        if self._by_group:
+        named = self._by_group
+        if named:
             for group_id in groups:
-                if group_id in self._by_group:
-                    entries = entries + self._by_group[group_id]
+                if group_id in named:
+                    entries = entries + named[group_id]
             if strange is not None:
                 entries = entries + self._perhaps(groups, strange)
         found = [

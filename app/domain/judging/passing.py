@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-from app.domain.flows import Cause, DecidingRule, SideOutcome, SideVerdict
+from app.domain.addresses import AddressFamily
+from app.domain.flows import Cause, DecidingRule, SideOutcome, SideVerdict, Traffic
 from app.domain.judging.benches import Bench, Found, Line, Spot
 from app.domain.judging.doubts import Doubt, can_all_pass
 from app.domain.judging.matching import SURE, Needs
-from app.domain.judging.spans import Span, stretches
+from app.domain.judging.spans import Span, span, stretches
 from app.domain.rules import Policy, Protocol
 from app.domain.world import End, GroupEnd, InterfaceEnd
 
@@ -27,6 +28,7 @@ Ruling: TypeAlias = tuple[SideOutcome, Cause, tuple[DecidingRule, ...]]
 """What becomes of some packets, why, and the rules that decide or on which it depends."""
 
 NOT_JUDGED = SideVerdict(SideOutcome.ALLOWED, Cause.NOT_JUDGED)
+FREE = SideVerdict(SideOutcome.ALLOWED, Cause.DEFAULT)
 UNREADABLE = SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE)
 
 
@@ -37,6 +39,11 @@ class Packets(NamedTuple):
     ports: Span
     source_ports: Span
 
+    @classmethod
+    def of(cls, traffic: Traffic, family: AddressFamily) -> "Packets":
+        protocols = traffic.protocol.concrete(family)
+        return cls(protocols, span(traffic.ports), span(traffic.source_ports))
+
 
 def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideVerdict:
     """Judge a block of packets: one that is blocked outweighs the rest, then one unknown.
@@ -44,6 +51,8 @@ def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideV
     It is blocked as well where, however what could not be read may be, some packet is.
     `rules` of the verdict are all that decide over any packet of that outcome.
     """
+    if bench.is_free:
+        return FREE
     spots = bench.spots(other)
     if isinstance(other, GroupEnd):
         return _anywhere([_at(bench, own, [spot], packets) for spot in spots])
@@ -51,14 +60,11 @@ def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideV
 
 
 def _at(bench: Bench, own: InterfaceEnd, spots: Sequence[Spot], packets: Packets) -> SideVerdict:
-    _, ports, source_ports = packets
     rulings = [
         decide(bench, cell)
         for protocol in packets.protocols
         for spot in spots
-        for cell in cells(
-            bench.matching(protocol, own.block, spot, ports, source_ports), ports, source_ports
-        )
+        for _, cell in _cells(_matching(bench, own, protocol, spot, packets), packets)
     ]
     if len(rulings) == 1:
         return SideVerdict(*rulings[0])
@@ -100,14 +106,19 @@ def doubts(
     bench: Bench, own: InterfaceEnd, spots: Sequence[Spot], packets: Packets
 ) -> Iterator[Doubt]:
     """Return what the answer for packets depends on, for every cell in which it does."""
-    _, ports, source_ports = packets
     for protocol in packets.protocols:
         for spot in spots:
-            found = bench.matching(protocol, own.block, spot, ports, source_ports)
-            for columns, cell in _cells(found, ports, source_ports):
+            found = _matching(bench, own, protocol, spot, packets)
+            for columns, cell in _cells(found, packets):
                 if decide(bench, cell)[0] is SideOutcome.UNKNOWN:
                     numbered = columns if protocol.has_ports else None
                     yield Doubt(numbered, spot.address, tuple(_ways(bench, cell)))
+
+
+def _matching(
+    bench: Bench, own: InterfaceEnd, protocol: Protocol, spot: Spot, packets: Packets
+) -> list[Found]:
+    return bench.matching(protocol, own.block, spot, packets.ports, packets.source_ports)
 
 
 def _ways(bench: Bench, found: Iterable[Found]) -> Iterator[tuple[Needs, bool]]:
@@ -119,20 +130,31 @@ def _ways(bench: Bench, found: Iterable[Found]) -> Iterator[tuple[Needs, bool]]:
     yield SURE, bench.unread or bench.default is Policy.ACCEPT
 
 
-def cells(matching: Sequence[Found], ports: Span, source_ports: Span) -> Iterator[Sequence[Found]]:
+def cells(matching: Sequence[Found], packets: Packets) -> Iterator[Sequence[Found]]:
     """For every cell of ports and source ports in which all packets fare alike, the lines that
     match them, in the order in which they were given.
     """
-    return (cell for _, cell in _cells(matching, ports, source_ports))
+    meeting = [each for each in matching if _meets(each[0], packets)]
+    return (cell for _, cell in _cells(meeting, packets))
 
 
-def _cells(
-    matching: Sequence[Found], ports: Span, source_ports: Span
+def _cells(found: Sequence[Found], packets: Packets) -> Iterable[tuple[Span, Sequence[Found]]]:
+    """Return the cells, each with its ports, of packets that every line meets."""
+    _, ports, source_ports = packets
+    for line, _ in found:
+        if not (
+            line.first <= ports[0]
+            and ports[1] <= line.last
+            and line.source_first <= source_ports[0]
+            and source_ports[1] <= line.source_last
+        ):
+            return _cut(found, ports, source_ports)
+    return ((ports, found),)
+
+
+def _cut(
+    found: Sequence[Found], ports: Span, source_ports: Span
 ) -> Iterator[tuple[Span, Sequence[Found]]]:
-    if all(_covers(line, ports, source_ports) for line, _ in matching):
-        yield ports, matching
-        return
-    found = [each for each in matching if _meets(each[0], ports, source_ports)]
     columns = stretches(_starts((line.first, line.last) for line, _ in found), ports)
     rows = stretches(
         _starts((line.source_first, line.source_last) for line, _ in found), source_ports
@@ -141,21 +163,13 @@ def _cells(
         yield column, [each for each in found if each[0].covers_port(column[0], source_port)]
 
 
-def _meets(line: Line, ports: Span, source_ports: Span) -> bool:
+def _meets(line: Line, packets: Packets) -> bool:
+    _, ports, source_ports = packets
     return (
         line.first <= ports[1]
         and ports[0] <= line.last
         and line.source_first <= source_ports[1]
         and source_ports[0] <= line.source_last
-    )
-
-
-def _covers(line: Line, ports: Span, source_ports: Span) -> bool:
-    return (
-        line.first <= ports[0]
-        and ports[1] <= line.last
-        and line.source_first <= source_ports[0]
-        and source_ports[1] <= line.source_last
     )
 
 

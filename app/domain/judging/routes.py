@@ -3,7 +3,7 @@
 from app.domain.addresses import AddressFamily
 from app.domain.groups import Instance
 from app.domain.rules import NicType
-from app.domain.world import End, GroupEnd, InterfaceEnd, addresses_on
+from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, addresses_on
 
 
 def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -> bool:
@@ -23,13 +23,11 @@ def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -
 
 def speaks(end: End, plane: NicType, family: AddressFamily) -> bool:
     """Say whether `end` has its address on `plane`, and of `family`."""
-    match end:
-        case InterfaceEnd(eni=eni, block=block):
-            return block.family is family and block in addresses_on(eni, plane)
-        case GroupEnd():
-            return end.family is family
-        case _:
-            return end.block.family is family
+    if isinstance(end, GroupEnd):
+        return end.family is family
+    if end.block.family is not family:
+        return False
+    return isinstance(end, AddressEnd) or end.block in addresses_on(end.eni, plane)
 
 
 def share_network(one: Instance, other: Instance) -> bool:

@@ -58,7 +58,7 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
             EVALUATE,
             "if inner is Match.YES:",
             "if inner is Match.YES and Cause.RULE not in {each.cause for each in "
-            "(self._side(flow, Direction.EGRESS), self._side(flow, Direction.INGRESS)) "
+            "(self._side(flow, way, Packets.of(flow.traffic, flow.family)) for way in Direction) "
             "if each.outcome is SideOutcome.BLOCKED}:",
         ),
     ),
@@ -68,7 +68,7 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "egress is ignored": (
         Edit(
             EVALUATE,
-            "egress = self._side(flow, Direction.EGRESS)",
+            "egress = self._side(flow, Direction.EGRESS, packets)",
             "egress = SideVerdict(SideOutcome.ALLOWED, Cause.DEFAULT)",
         ),
     ),
