@@ -8,8 +8,9 @@ from typing import TypeAlias
 
 from app.domain.addresses import AddressFamily
 from app.domain.flows import Flow, Traffic
-from app.domain.judging.comparison import Comparison, Patch, identity
+from app.domain.judging.comparison import Comparison
 from app.domain.judging.layers import Layers
+from app.domain.judging.patches import Patch, identity
 from app.domain.judging.shifts import Shift
 from app.domain.rules import NicType, PortRange
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World

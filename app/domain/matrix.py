@@ -6,8 +6,7 @@ from functools import cached_property
 
 from app.domain.addresses import AddressFamily
 from app.domain.flows import EVERYTHING, Traffic
-from app.domain.judging.comparison import split
-from app.domain.judging.layers import Kind, Layer, Layers, positions_of, union
+from app.domain.judging.layers import Kind, Layer, Layers, positions_of, split, union
 from app.domain.judging.rows import Fate, Row, Strip, cases
 from app.domain.judging.shifts import Cell, Shift, Tag, shifts
 from app.domain.judging.spans import EVERY_PORT, Span, stretches

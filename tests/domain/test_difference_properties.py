@@ -11,7 +11,7 @@ from app.domain.addresses import AddressFamily
 from app.domain.difference import Difference, Item, difference
 from app.domain.evaluate import explain
 from app.domain.flows import EVERYTHING, Flow, Outcome, Traffic
-from app.domain.judging.comparison import identity
+from app.domain.judging.patches import identity
 from app.domain.rules import NicType, PortRange, Protocol
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 from tests.support.strategies import (

@@ -117,6 +117,18 @@ class Layer:
             return (self.kinds[number] for number in numbers)
         return (kind for kind in self.kinds if kind.bits & chosen)
 
+    def guarded(self, direction: Direction) -> int:
+        """Return the ends whose rules may stop a packet in a direction."""
+        if direction not in self._guarded:
+            self._guarded[direction] = union(
+                kind.bits for kind in self.kinds if not self.bench(kind.example, direction).is_free
+            )
+        return self._guarded[direction]
+
+    @cached_property
+    def _guarded(self) -> dict[Direction, int]:
+        return {}
+
     @cached_property
     def _kind_at(self) -> Sequence[int]:
         """The number of each end's kind."""
@@ -343,10 +355,11 @@ class _Changed(Layer):
         self.world, self.plane, self.family = world, base.plane, base.family
         self.benches = base.benches.after(world, groups, lists)
         self.positions, self.is_single = base.positions, base.is_single
-        self.addresses = base.addresses
+        self.addresses, self._taken = base.addresses, base._taken  # noqa: SLF001 - of its own kind
         self._base, self._rows, self._lists = base, {}, {}
         self.firsts, self.everyone = base.firsts, base.everyone
         self.ends, self.members = base.ends, base.members
+        self._touched_groups, self._relisted = groups, lists
         self._renamed: frozenset[str] = frozenset()
         moved = union(base.positions.get(each, 0) for each in instances)
         if moved:
@@ -369,7 +382,15 @@ class _Changed(Layer):
     def near(self, end: InterfaceEnd) -> int:
         return self._base.near(end)
 
+    def _is_as_before(self, kind: Kind) -> bool:
+        """Whether nothing that changed can be named by what judges this kind; a quick look."""
+        return not (self._renamed or self._relisted) and kind.example.eni.group_ids.isdisjoint(
+            self._touched_groups
+        )
+
     def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
+        if self._is_as_before(kind):
+            return self._base.row(kind, direction, protocol)
         bench = self.bench(kind.example, direction)
         if bench.named.isdisjoint(self._renamed) and self.benches.shares(bench):
             return self._base.row(kind, direction, protocol)
@@ -382,7 +403,8 @@ MatchesOf: TypeAlias = Callable[[Peer], tuple[int, int]]
 
 def network(instance: Instance) -> Hashable:
     """Return all that routes depend on."""
-    return (instance.place, instance.vpc_id, instance.classic_link_vpc_id)
+    place = instance.place
+    return (place.account_id, place.region_id, instance.vpc_id, instance.classic_link_vpc_id)
 
 
 def positions_of(mask: int) -> list[int]:
@@ -394,6 +416,14 @@ def positions_of(mask: int) -> list[int]:
 
 _FEW = 256
 """Up to so many bits are faster taken one by one."""
+
+
+def split(whole: int, masks: Iterable[int]) -> list[int]:
+    """Split a set of ends so that each mask holds all of a part, or nothing of it."""
+    parts = [whole]
+    for mask in masks:
+        parts = [piece for part in parts for piece in (part & mask, part & ~mask) if piece]
+    return parts
 
 
 def union(masks: Iterable[int]) -> int:

@@ -114,6 +114,14 @@ class Row:
         """Return who passes at one port, by source port."""
         return self.columns[bisect_right(self.starts, port) - 1]
 
+    def within(self, ports: Span) -> "Row":
+        """Return what the row says of some ports; of others it says something, too."""
+        first, last = ports
+        low, high = bisect_right(self.starts, first) - 1, bisect_right(self.starts, last)
+        if (low, high) == (0, len(self.starts)):
+            return self
+        return Row((EVERY_PORT[0], *self.starts[low + 1 : high]), self.columns[low:high])
+
     def narrowed(self, part: int) -> "Row":
         """Return what the row says to a part that it treats alike: to bit 0 in place of all."""
         starts: list[int] = []

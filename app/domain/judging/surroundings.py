@@ -8,7 +8,7 @@ from functools import cached_property
 from app.domain.addresses import AddressFamily, Block
 from app.domain.groups import GroupRef
 from app.domain.judging.atoms import Stretch, covering, outermost, without
-from app.domain.judging.layers import Layer, Matches, positions_of, union
+from app.domain.judging.layers import Layer, positions_of, union
 from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer
 from app.domain.world import AddressEnd, End, GroupEnd
 
@@ -80,7 +80,8 @@ class Surroundings:
                 starts.add(block.last + 1)
         self._starts = sorted(start for start in starts if start < 1 << family.bits)
         self.groups, self._known = groups, known
-        self._matches: dict[tuple[int, Peer], Matches] = {}
+        self._matches: dict[tuple[int, int], tuple[int, int]] = {}
+        self._kept: list[Peer] = []
         self._addresses_at = len(layer.ends)
         self._groups_at = self._addresses_at + len(self._starts)
         self._places_at = self._groups_at + len(groups)
@@ -88,14 +89,21 @@ class Surroundings:
         self.unread = ((1 << len(groups)) - 1) << self._groups_at
         self.everyone = layer.everyone | self.addresses | self.unread
 
-    def matches(self, layer: Layer, peer: Peer) -> Matches:
-        """Return everybody, and all places, that a peer stands for."""
-        key = (id(layer), peer)
-        if key not in self._matches:
-            self._matches[key] = self._match(layer, peer)
-        return self._matches[key]
+    def matches(self, layer: Layer, peer: Peer) -> tuple[int, int]:
+        """Return everybody, and all places, that a peer stands for, surely and perhaps.
 
-    def _match(self, layer: Layer, peer: Peer) -> Matches:
+        Both layers have the same ends, so that a block stands for the same ones in both.
+        """
+        key = (0 if isinstance(peer, Block) else id(layer), id(peer))
+        found = self._matches.get(key)
+        if found is None:
+            self._kept.append(peer)
+            found = self._matches[key] = self._match(layer, peer)
+        return found
+
+    def _match(self, layer: Layer, peer: Peer) -> tuple[int, int]:
+        if isinstance(peer, Block) and not self.groups:
+            return layer.inside(peer) | self.inside(peer), 0
         surely, perhaps = layer.matches(peer)
         addresses = self._addresses_of(layer, peer)
         surely |= addresses
@@ -108,7 +116,7 @@ class Surroundings:
                 perhaps |= self.addresses << shift
             else:
                 surely |= addresses << shift
-        return Matches(surely, perhaps)
+        return surely, perhaps
 
     def _is_lost(self, layer: Layer, peer: Peer) -> bool:
         return (
@@ -157,7 +165,7 @@ class Surroundings:
         """Return the stretches of addresses in a block at whose ends there are cuts."""
         low = bisect_left(self._starts, block.first)
         high = bisect_left(self._starts, block.last + 1)
-        return ((1 << high) - (1 << low)) << self._addresses_at
+        return ((1 << (high - low)) - 1) << (low + self._addresses_at)
 
     def group_bits(self, refs: frozenset[GroupRef]) -> int:
         return union(
