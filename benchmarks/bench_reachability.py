@@ -2,7 +2,8 @@
 
 Run it as `python -m benchmarks.bench_reachability [--interfaces N …]`. Every ratio comes from
 one run: the plain ways are timed on a sample of pairs and multiplied, which is said. Times are
-the engine's alone, without HTTP, JSON or reading the cloud.
+the engine's alone, without HTTP, JSON or reading the cloud. All sizes take about two minutes and
+2 GB; memory is the most that the process ever had, the world included.
 """
 
 import argparse
@@ -10,8 +11,11 @@ import gc
 import resource
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from random import Random
+
+import z3
 
 from app.domain.addresses import AddressFamily
 from app.domain.difference import changes
@@ -32,21 +36,49 @@ from app.domain.rules import (
 )
 from app.domain.world import InterfaceEnd, World
 from benchmarks.estates import Size, estate, one_rule
+from tests.support import solver as solving
 
 FAMILY, PLANE = AddressFamily.IPV4, NicType.INTRANET
 PORTS = (22, 80, 443, 3306, 8080, 50000)
 SAMPLE = 300
 """Pairs on which the plain ways are timed."""
+FORMULAS = 100
+"""Pairs of which Z3 gets a formula."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds, but for the numbers of interfaces and rules."""
+
+    interfaces: int
+    rules: int
+    all_pairs: float
+    explain: float
+    difference: float
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--interfaces", type=int, nargs="+", default=[1000, 10_000])
-    for interfaces in parser.parse_args().interfaces:
-        measure(Size(interfaces))
+    parser.add_argument("--interfaces", type=int, nargs="+", default=[1000, 10_000, 50_000])
+    sizes = sorted(parser.parse_args().interfaces)
+    growth([measure(Size(interfaces)) for interfaces in sizes])
 
 
-def measure(size: Size) -> None:
+def growth(found: Sequence[Measured]) -> None:
+    """Say what many times as many interfaces cost; all pairs grow with the square of these."""
+    print(
+        "\ngrowth, as many times as the size before: interfaces, pairs, all pairs, one flow, change"
+    )
+    for small, large in pairwise(found):
+        factor = large.interfaces / small.interfaces
+        print(
+            f"  {small.interfaces} to {large.interfaces}: {factor:.0f}, {factor * factor:.0f}, "
+            f"{large.all_pairs / small.all_pairs:.0f}, {large.explain / small.explain:.1f}, "
+            f"{large.difference / small.difference:.1f}"
+        )
+
+
+def measure(size: Size) -> Measured:
     world = estate(size)
     rules = sum(len(group.rules) for group in world.groups.values())
     print(f"\n{size.interfaces} interfaces, {size.groups} groups, {rules} rules")
@@ -57,8 +89,8 @@ def measure(size: Size) -> None:
     kinds = len(layers.of(PLANE, FAMILY).kinds)
     print(f"  all pairs, all ports, 5 protocols: {whole:.2f} s ({kinds} kinds), {memory:.0f} MB")
     beside(world, whole)
-    explained(world)
-    differences(layers, size, whole)
+    explain = explained(world)
+    return Measured(size.interfaces, rules, whole, explain, differences(layers, size, whole))
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -88,15 +120,15 @@ def percentile(times: Sequence[float], share: float) -> float:
 # --- one flow ---------------------------------------------------------------------
 
 
-def explained(world: World) -> None:
+def explained(world: World) -> float:
+    """Time one flow after the other, and return the middle."""
     evaluator, flows = Evaluator(world), some_flows(world, 12_000)
     for flow in flows:
         evaluator.explain(flow)
     times = [timed(lambda flow=flow: evaluator.explain(flow)) for flow in flows]  # type: ignore[misc]  # a default binds the flow
-    print(
-        f"  explain, warm: p50 {percentile(times, 0.5) * 1e6:.0f} us, "
-        f"p99 {percentile(times, 0.99) * 1e6:.0f} us"
-    )
+    middle = percentile(times, 0.5)
+    print(f"  explain, warm: p50 {middle * 1e6:.0f} us, p99 {percentile(times, 0.99) * 1e6:.0f} us")
+    return middle
 
 
 def some_flows(world: World, count: int) -> list[Flow]:
@@ -115,8 +147,8 @@ def some_flows(world: World, count: int) -> list[Flow]:
 # --- one change -------------------------------------------------------------------
 
 
-def differences(layers: Layers, size: Size, whole: float) -> None:
-    """Time what one rule more, or one less, opens and closes."""
+def differences(layers: Layers, size: Size, whole: float) -> float:
+    """Time what one rule more, or one less, opens and closes, and return the middle."""
     random, world = Random(3), layers.world
     times = []
     for number in range(200):
@@ -140,6 +172,7 @@ def differences(layers: Layers, size: Size, whole: float) -> None:
         f"p95 {percentile(times, 0.95) * 1e3:.1f} ms, max {max(times) * 1e3:.0f} ms; "
         f"all pairs anew take {whole / middle:.0f} times as long"
     )
+    return middle
 
 
 # --- plain ways -------------------------------------------------------------------
@@ -164,6 +197,27 @@ def beside(world: World, whole: float) -> None:
         f"  pair by pair, lists of intervals: {pair * 1e6:.0f} us each, {pair * pairs:.0f} s "
         f"for all pairs (from {SAMPLE}), {pair * pairs / whole:.0f} times as long"
     )
+    asked = flows[:FORMULAS]
+    point = solved(world, asked)
+    print(
+        f"  Z3, one port only: {point * 1e6:.0f} us each, its formulas made before, "
+        f"{point * pairs:.0f} s for all pairs (from {FORMULAS}), "
+        f"{point * pairs / whole:.0f} times as long"
+    )
+
+
+def solved(world: World, flows: Sequence[Flow]) -> float:
+    """Ask Z3 of each flow whether some packet is stopped; return the mean time of a question."""
+    evaluator, total = Evaluator(world), 0.0
+    for flow in flows:
+        solver = z3.Solver()
+        solver.add(solving.a_packet(FAMILY), solving.is_of(flow.traffic))
+        solver.add(z3.Not(solving.passing(world, flow.source, flow.target, PLANE, FAMILY)))
+        start = time.perf_counter()
+        passes = solver.check() == z3.unsat
+        total += time.perf_counter() - start
+        assert passes == (evaluator.explain(flow).outcome is Outcome.REACHABLE), flow
+    return total / len(flows)
 
 
 def packet_passes(world: World, flow: Flow) -> bool:
