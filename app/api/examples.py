@@ -226,8 +226,13 @@ FINDING: Json = {
         "basis": "The rule decides about packets of the range; what is lost is what it opens.",
         "because": [],
         "not_with": [],
-        "lost": {"pairs": 32, "items": [_ANYBODY_TO_WIDE], "truncated": True},
-        "gained": {"pairs": 0, "items": [], "truncated": False},
+        "lost": {
+            "pairs": 32,
+            "port_pairs": 4194336,
+            "items": [_ANYBODY_TO_WIDE],
+            "truncated": True,
+        },
+        "gained": {"pairs": 0, "port_pairs": 0, "items": [], "truncated": False},
     },
 }
 FINDINGS: Json = {
@@ -288,8 +293,8 @@ SUPPOSE: Any = {
     },
 }
 SUPPOSED: Json = {
-    "gained": {"pairs": 0, "items": [], "truncated": False},
-    "lost": {"pairs": 32, "items": [_ANYBODY_TO_WIDE], "truncated": True},
+    "gained": {"pairs": 0, "port_pairs": 0, "items": [], "truncated": False},
+    "lost": {"pairs": 32, "port_pairs": 4194336, "items": [_ANYBODY_TO_WIDE], "truncated": True},
     "world": READ_WORLD,
 }
 
@@ -871,10 +876,11 @@ PLAN: Json = {
     "asked": {"pairs": 1, "items": [_TRAFFIC | {"before": _BLOCKED, "after": _AFTER}]},
     "gained": {
         "pairs": 2,
+        "port_pairs": 2,
         "items": [_TRAFFIC | {"asked": True, "certain": True}, _EXTRA],
         "truncated": False,
     },
-    "lost": {"pairs": 0, "items": [], "truncated": False},
+    "lost": {"pairs": 0, "port_pairs": 0, "items": [], "truncated": False},
     "extra_pairs": 1,
     "quotas": [
         _quota("peer_groups_per_group", "sg-db", 20),

@@ -38,11 +38,13 @@ class Exposure:
     """What opens, or what closes.
 
     `pairs` is the exact number of different (source, target, plane) with any item, where
-    a block of addresses counts as one end; `items` are the first ones of all, in order of
-    their ends, and `truncated` says that there are more.
+    a block of addresses counts as one end, and `port_pairs` that of different (source,
+    target, plane, protocol, port), where a protocol without ports has one; `items` are the
+    first ones of all, in order of their ends, and `truncated` says that there are more.
     """
 
     pairs: int
+    port_pairs: int
     items: tuple[Item, ...]
     truncated: bool
 
@@ -124,7 +126,8 @@ def changes(
 def _exposure(patches: Sequence[Patch], cap: int) -> Exposure:
     items = tuple(islice(_items(patches), cap + 1))
     pairs = sum(patch.pairs for patch in patches)
-    return Exposure(pairs, items[:cap], truncated=len(items) > cap)
+    port_pairs = sum(patch.port_pairs for patch in patches)
+    return Exposure(pairs, port_pairs, items[:cap], truncated=len(items) > cap)
 
 
 def _extra_pairs(gained: Sequence[Patch]) -> int:

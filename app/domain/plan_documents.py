@@ -111,6 +111,7 @@ def item_document(item: Item) -> Document:
 def exposure_document(exposure: Exposure) -> Document:
     return {
         "pairs": exposure.pairs,
+        "port_pairs": exposure.port_pairs,
         "items": [item_document(item) for item in exposure.items],
         "truncated": exposure.truncated,
     }

@@ -164,6 +164,25 @@ def test_joining_a_group_that_an_unread_group_names_may_open_the_way_there() -> 
     assert told(unmade(before, join).lost) == [("i-a", "sg-far", EVERYTHING)]
 
 
+def test_ports_are_counted_for_every_pair_and_each_once() -> None:
+    range_of_ten = authorize(rule(ports="20/29", peer="10.0.0.1/32"))
+    assert made(BASE, range_of_ten).gained.port_pairs == 20
+    narrow = authorize(rule(ports="22", peer="10.0.0.1/32", source_ports="1/1000"))
+    found = made(BASE, narrow)
+    assert (found.gained.pairs, found.gained.port_pairs) == (2, 2)
+    everything = authorize(rule(protocol="all", peer="10.0.0.1/32"))
+    found = made(BASE, everything)
+    assert found.gained.port_pairs == 2 * (2 * 65535 + len(["icmp", "gre", "other"]))
+
+
+def test_ports_of_ipv6_pairs_are_counted_too() -> None:
+    a = instance(instance_id="i-a", addresses=["10.0.0.1", "fd00::1"], groups=["sg-1"])
+    b = instance(instance_id="i-b", addresses=["10.0.0.2", "fd00::2"], groups=["sg-2"])
+    before = world(groups=[group(), group(group_id="sg-2")], instances=[a, b])
+    found = made(before, authorize(rule(ports="22/23", peer="sg-1")))
+    assert (found.gained.pairs, found.gained.port_pairs) == (2, 4)
+
+
 def test_two_addresses_of_one_instance_are_no_pair() -> None:
     two = instance(instance_id="i-a", addresses=["10.0.0.1", "10.0.0.5"], groups=["sg-1"])
     before = world(groups=[group(inner_access="drop")], instances=[two])

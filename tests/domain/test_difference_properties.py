@@ -1,6 +1,6 @@
 """The difference of two random worlds, against the evaluator at every boundary."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from itertools import product
 
@@ -181,6 +181,7 @@ def test_counts_equal_the_number_of_pairs_among_all_items(
     for exposure in (told.gained, told.lost):
         pairs = {(_name(item.source), _name(item.target), item.plane) for item in exposure.items}
         assert exposure.pairs == len(pairs)
+        assert exposure.port_pairs == ports_between(exposure.items)
         assert not exposure.truncated
     wanted = {
         (identity(item.source), identity(item.target), item.plane)
@@ -196,6 +197,19 @@ def test_counts_equal_the_number_of_pairs_among_all_items(
         (identity(item.source), identity(item.target), item.plane) for item in told.gained.items
     }
     assert told.extra_pairs == len(pairs_of - wanted)
+
+
+def ports_between(items: Iterable[Item]) -> int:
+    """Count every port of every pair, a bit for each."""
+    found: dict[Hashable, int] = {}
+    for item in items:
+        for protocol in item.traffic.protocol.concrete(item.family):
+            ports = item.traffic.ports
+            first, last = (1, 65535) if ports.is_every_port else (ports.first, ports.last)
+            pair = (_name(item.source), _name(item.target), item.plane, protocol)
+            bits = (1 << last + 1) - (1 << first) if protocol.has_ports else 1
+            found[pair] = found.get(pair, 0) | bits
+    return sum(bits.bit_count() for bits in found.values())
 
 
 def _is_named(asked: End, end: End) -> bool:

@@ -20,6 +20,13 @@ class ProvenExposure(Out):
     """What opens, or what closes: exactly counted, the first items listed."""
 
     pairs: Annotated[int, Field(description="Number of different (source, target) in all.")]
+    port_pairs: Annotated[
+        int,
+        Field(
+            description="Number of different (source, target, protocol, port) in all; a protocol "
+            "without ports counts as one port."
+        ),
+    ]
     items: list[ProvenItem]
     truncated: Annotated[bool, Field(description="Whether there are more items than listed.")]
 

@@ -156,6 +156,10 @@ class Exposure(Out):
     """What opens, or what closes: exactly counted, the first items listed."""
 
     pairs: Annotated[int, Field(description="Number of different (source, target) in all.")]
+    port_pairs: int | SkipJsonSchema[None] = left_out(
+        "Number of different (source, target, protocol, port) in all; a protocol without ports "
+        "counts as one port. Left out of plans that were kept before this was counted."
+    )
     items: list[ExposureItem]
     truncated: Annotated[bool, Field(description="Whether there are more items than listed.")]
 

@@ -94,7 +94,7 @@ def _proof(case: Case, sighting: Sighting) -> Proof:
     return Proof(removal, statement, lost, gained, sighting.because, sighting.not_with)
 
 
-NO_PAIRS = Exposure(0, (), truncated=False)
+NO_PAIRS = Exposure(0, 0, (), truncated=False)
 """What changes where it is proven that nothing does."""
 
 

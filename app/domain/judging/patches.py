@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.domain.addresses import AddressFamily
-from app.domain.judging.shifts import Shift
+from app.domain.judging.shifts import Shift, port_count
 from app.domain.judging.surroundings import Crowd
 from app.domain.rules import NicType
 from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd
@@ -46,6 +46,11 @@ class Patch:
             for end in layer.ends_of(few)
         )
         return len(sources) * len(targets) - selves
+
+    @property
+    def port_pairs(self) -> int:
+        """Number of pairs, each as often as ports change between the two."""
+        return self.pairs * port_count(self.shifts, self.family)
 
 
 def identity(end: End) -> Hashable:

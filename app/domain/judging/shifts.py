@@ -1,6 +1,6 @@
 """Blocks of packets that change alike, as few as there can be."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -47,6 +47,18 @@ def shifts(
         for shift in _blocks(protocol, _split(protocol, of_protocol, asked, family))
     ]
     return _whole(found, family)
+
+
+def port_count(found: Iterable[Shift], family: AddressFamily) -> int:
+    """Count different (protocol, port); a protocol without ports counts as one port."""
+    ports: dict[Protocol, int] = {}
+    for shift in found:
+        traffic = shift.traffic
+        first, last = span(traffic.ports)
+        for protocol in traffic.protocol.concrete(family):
+            run = ((1 << (last - first + 1)) - 1) << first if protocol.has_ports else 1
+            ports[protocol] = ports.get(protocol, 0) | run
+    return sum(run.bit_count() for run in ports.values())
 
 
 def _split(
