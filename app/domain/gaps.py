@@ -21,8 +21,8 @@ from app.domain.changes import (
 )
 from app.domain.difference import changes as patches_between
 from app.domain.flows import Traffic
-from app.domain.judging.comparison import Patch, identity
 from app.domain.judging.layers import Layers
+from app.domain.judging.patches import Patch, identity
 from app.domain.judging.spans import span
 from app.domain.rules import Policy
 from app.domain.versions import differing

@@ -191,7 +191,7 @@ def test_a_plan_of_which_the_engines_say_different_things_is_never_made() -> Non
     told = tuple(replace(each, flow=replace(each.flow, traffic=other)) for each in sound.asked)
     with pytest.raises(UnsoundPlanError):
         check(replace(sound, asked=told), OF, after, proposal)
-    nothing = Exposure(0, (), truncated=False)
+    nothing = Exposure(0, 0, (), truncated=False)
     silent = replace(sound, difference=replace(sound.difference, gained=nothing))
     with pytest.raises(UnsoundPlanError):
         check(silent, OF, after, proposal)
