@@ -1,12 +1,20 @@
 """Who reaches whom among some instances, all pairs at once, with those that fare alike as one."""
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from app.domain.addresses import AddressFamily
 from app.domain.flows import EVERYTHING, Traffic
-from app.domain.judging.layers import Kind, Layer, Layers, positions_of, split, union
+from app.domain.judging.layers import (
+    Kind,
+    Layer,
+    Layers,
+    Matches,
+    positions_of,
+    split,
+    union,
+)
 from app.domain.judging.rows import Fate, Row, Strip, cases
 from app.domain.judging.shifts import Cell, Shift, Tag, shifts
 from app.domain.judging.spans import EVERY_PORT, Span, stretches
@@ -96,71 +104,65 @@ class Matrix:
         return union(self.layer.positions.get(each, 0) for each in set(instance_ids))
 
     @cached_property
+    def _judging(self) -> "_Judging":
+        return _Judging(self.layer, self._sources, self._targets)
+
+    @property
+    def breadth(self) -> int:
+        """Pairs of different sets of rules: to judge them all takes about 0.2 ms for each."""
+        return self._judging.breadth
+
+    @cached_property
     def passages(self) -> tuple[Passage, ...]:
         """Everything that passes; no pair of ends is in two of them."""
-        return tuple(_Judging(self.layer, self._sources, self._targets).passages())
+        return tuple(self._judging.passages())
 
     @cached_property
     def classes(self) -> tuple[EndClass, ...]:
         """Every asked end in one class, in order of their groups, then of their addresses."""
-        masks: dict[int, list[int]] = {}
-        kinds = self.layer.kinds
-        at = {bit: number for number, kind in enumerate(kinds) for bit in positions_of(kind.bits)}
-        for mask in {each.sources for each in self.passages} | {
-            each.targets for each in self.passages
-        }:
-            masks.setdefault(at[(mask & -mask).bit_length() - 1], []).append(mask)
+        asked = self._sources | self._targets
         parts = [
             part
-            for number, kind in enumerate(kinds)
-            for whole in split(kind.bits & (self._sources | self._targets), [self._sources])
+            for kind in self.layer.kinds
+            for whole in split(kind.bits & asked, [self._sources])
             if whole
             for half in split(whole, [self._targets])
-            for part in split(half, masks.get(number, ()))
+            for part in split(half, self._judging.cuts(kind))
         ]
         return tuple(_named([(part, tuple(self.layer.ends_of(part))) for part in parts]))
 
     def entries(self) -> Iterator[Entry]:
-        """Return what passes from class to class, in order, made only as far as asked for."""
+        """Return what passes from class to class, in order, judged only as far as asked for."""
         for source in self.classes:
-            found = self._of_source(source)
             for target in self.classes:
-                for passage in found:
-                    if passage.targets & target.bits:
-                        pairs = _pairs(source, target)
-                        if pairs:
-                            told = (passage.reachable, passage.unknown)
-                            yield Entry(source, target, pairs, *told)
-                        break
-
-    def _of_source(self, source: EndClass) -> Sequence[Passage]:
-        return self._by_end.get((source.bits & -source.bits).bit_length() - 1, ())
-
-    @cached_property
-    def _by_end(self) -> dict[int, list[Passage]]:
-        found: dict[int, list[Passage]] = {}
-        for passage in self.passages:
-            for position in positions_of(passage.sources):
-                found.setdefault(position, []).append(passage)
-        return found
+                passage = self._judging.passage(source.bits, target.bits)
+                pairs = _pairs(source, target) if passage is not None else 0
+                if passage is not None and pairs:
+                    yield Entry(source, target, pairs, passage.reachable, passage.unknown)
 
     @cached_property
     def counts(self) -> Counts:
         """Exact numbers of pairs of instances, whatever number of addresses they have."""
         sources, targets = self._instances(self._sources), self._instances(self._targets)
-        reachable: dict[str, set[str]] = {each: set() for each in sources}
-        perhaps: dict[str, set[str]] = {each: set() for each in sources}
-        for position, passages in self._by_end.items():
+        reachable: dict[str, int] = dict.fromkeys(sources, 0)
+        perhaps: dict[str, int] = dict.fromkeys(sources, 0)
+        for position, (surely, maybe) in self._judging.reach().items():
             own = self.layer.ends[position].instance.instance_id
-            sure = union(each.targets for each in passages if each.reachable)
-            maybe = union(each.targets for each in passages)
-            reachable[own] |= self._instances(sure)
-            perhaps[own] |= self._instances(maybe)
+            reachable[own] |= surely
+            perhaps[own] |= surely | maybe
+        counted = [
+            (self._others(own, reachable[own]), self._others(own, perhaps[own])) for own in sources
+        ]
         return Counts(
             len(sources) * len(targets) - len(sources & targets),
-            sum(len(found - {own}) for own, found in reachable.items()),
-            sum(len(found - reachable[own] - {own}) for own, found in perhaps.items()),
+            sum(surely for surely, _ in counted),
+            sum(maybe - surely for surely, maybe in counted),
         )
+
+    def _others(self, own: str, chosen: int) -> int:
+        """Count the instances of some ends, but for one."""
+        rest = chosen & ~self.layer.positions[own]
+        return rest.bit_count() if self.layer.is_single else len(self._instances(rest))
 
     def _instances(self, chosen: int) -> set[str]:
         return {end.instance.instance_id for end in self.layer.ends_of(chosen)}
@@ -192,33 +194,153 @@ class _Judging:
         self._protocols = Protocol.ALL.concrete(layer.family)
         self._same: dict[Hashable, Row] = {}
         self._anyone: dict[int, int] = {}
+        self._masks: dict[int, frozenset[int]] = {}
         self._told: dict[Hashable, tuple[Shift, ...]] = {}
+        self._inner: dict[int, Matches] = {}
+        self._numbers = {
+            position: number
+            for number, kind in enumerate(layer.kinds)
+            for position in positions_of(kind.bits)
+        }
+        self._outward = self._rows(sources, Direction.EGRESS)
+        self._inward = self._rows(targets, Direction.INGRESS)
+        self._from = -1
+        self._of_source: dict[int, tuple[Passage, ...]] = {}
+
+    @property
+    def breadth(self) -> int:
+        return len(self._outward) * len(self._inward)
 
     def passages(self) -> Iterator[Passage]:
-        outward = self._rows(self._sources, Direction.EGRESS)
-        inward = self._rows(self._targets, Direction.INGRESS)
-        for source, of_source in outward:
-            inner = self._layer.inner(source.example)
-            for target, of_target in inward:
-                sources, targets = source.bits & self._sources, target.bits & self._targets
-                if inner.surely & target.bits:
-                    yield Passage(sources, targets, (EVERYTHING,), ())
-                    continue
-                doubt = bool(inner.perhaps & target.bits)
-                yield from self._between(sources, targets, of_source, of_target, doubt=doubt)
+        for source in self._outward:
+            for target in self._inward:
+                yield from self._pair(source, target)
 
-    def _rows(self, chosen: int, direction: Direction) -> list[tuple[Kind, list[Row]]]:
+    def passage(self, sources: int, targets: int) -> Passage | None:
+        """Return what passes between two classes, or None where nothing does."""
+        source, target = (self._kind_of(each) for each in (sources, targets))
+        if source not in self._outward or target not in self._inward:
+            return None
+        if self._from != source:
+            self._from, self._of_source = source, {}
+        if target not in self._of_source:
+            self._of_source[target] = tuple(self._pair(source, target))
+        for each in self._of_source[target]:
+            if each.sources & sources and each.targets & targets:
+                return each
+        return None
+
+    def cuts(self, kind: Kind) -> Collection[int]:
+        """Return the sets of ends by which the other side may tell ends of a kind apart."""
+        number, bits = self._kind_of(kind.bits), kind.bits & (self._sources | self._targets)
+        if bits.bit_count() < 2:
+            return ()
+        found: set[int] = set()
+        inner = self._layer.inner(kind.example).surely
+        for ours, others in ((self._outward, self._inward), (self._inward, self._outward)):
+            if number not in ours:
+                continue
+            mine = ours[number][1]
+            for there, theirs in others.values():
+                if not inner & there.bits:
+                    for own, other in zip(mine, theirs, strict=True):
+                        if self._anyone[id(own)] & there.bits:
+                            found |= {mask & bits for mask in self._masks[id(other)]}
+        return found - {0, bits}
+
+    def reach(self) -> dict[int, tuple[int, int]]:
+        """Return for each source the targets that some packets surely reach, and may reach."""
+        surely = dict.fromkeys(positions_of(self._sources), 0)
+        maybe = dict(surely)
+        free = 0
+        for source in self._outward:
+            kind, rows = self._outward[source]
+            inner, bits = self._layer.inner(kind.example), kind.bits & self._sources
+            for position in positions_of(bits):
+                surely[position] |= inner.surely & self._targets
+                maybe[position] |= inner.perhaps & self._targets
+            if all(self._is_free(row) for row in rows):
+                free |= bits
+            else:
+                self._reach_of(source, inner.surely, surely, maybe)
+        for kind, rows in self._inward.values():
+            for found, sets in ((surely, _sure_masks(rows)), (maybe, _all_masks(rows))):
+                for position in positions_of(union(sets) & free):
+                    found[position] |= kind.bits & self._targets
+        return {position: (surely[position], maybe[position]) for position in surely}
+
+    def _reach_of(
+        self, source: int, within: int, surely: dict[int, int], maybe: dict[int, int]
+    ) -> None:
+        """Note what sources reach whose own side holds something back."""
+        kind, of_source = self._outward[source]
+        sources = kind.bits & self._sources
+        for other, of_target in self._inward.values():
+            targets = other.bits & self._targets
+            if targets & within:
+                continue
+            for outward, inward in zip(of_source, of_target, strict=True):
+                if self._meet(outward, inward, (sources, targets), surely, maybe):
+                    break
+
+    def _meet(
+        self,
+        outward: Row,
+        inward: Row,
+        ends: tuple[int, int],
+        surely: dict[int, int],
+        maybe: dict[int, int],
+    ) -> bool:
+        """Note who reaches whom with one protocol; say whether that is everybody, everybody."""
+        for square in self._squares(outward, inward, *ends, doubt=False):
+            for position in positions_of(square.surely[0]):
+                surely[position] |= square.surely[1]
+            if square.surely == ends:
+                return True
+            for some, others in square.perhaps:
+                for position in positions_of(some):
+                    maybe[position] |= others
+        return False
+
+    def _is_free(self, row: Row) -> bool:
+        """Whether a row lets all packets pass to every target."""
+        if len(row.columns) != 1 or len(row.columns[0]) != 1:
+            return False
+        _, passing, _, listed = row.columns[0][0]
+        return listed is None and passing & self._targets == self._targets
+
+    def _kind_of(self, bits: int) -> int:
+        return self._numbers[(bits & -bits).bit_length() - 1]
+
+    def _pair(self, source: int, target: int) -> Iterator[Passage]:
+        """Return what passes between two kinds."""
+        (one, of_source), (other, of_target) = self._outward[source], self._inward[target]
+        sources, targets = one.bits & self._sources, other.bits & self._targets
+        if source not in self._inner:
+            self._inner[source] = self._layer.inner(one.example)
+        inner = self._inner[source]
+        if inner.surely & other.bits:
+            yield Passage(sources, targets, (EVERYTHING,), ())
+            return
+        doubt = bool(inner.perhaps & other.bits)
+        yield from self._between(sources, targets, of_source, of_target, doubt=doubt)
+
+    def _rows(self, chosen: int, direction: Direction) -> dict[int, tuple[Kind, list[Row]]]:
         """Return the rows of the chosen kinds, by protocol; equal rows are one object."""
-        return [
-            (kind, [self._row(kind, direction, protocol) for protocol in self._protocols])
+        return {
+            self._kind_of(kind.bits): (
+                kind,
+                [self._row(kind, direction, protocol) for protocol in self._protocols],
+            )
             for kind in self._layer.kinds_among(chosen)
-        ]
+        }
 
     def _row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
         made = self._layer.row(kind, direction, protocol)
         row = self._same.setdefault(made.key, made)
         if id(row) not in self._anyone:
-            self._anyone[id(row)] = union(row.masks())
+            self._masks[id(row)] = frozenset(row.masks())
+            self._anyone[id(row)] = union(self._masks[id(row)])
         return row
 
     def _between(
@@ -278,6 +400,14 @@ class _Judging:
         if cells not in self._told:
             self._told[cells] = shifts(dict(cells), self._layer.family)
         return self._told[cells]
+
+
+def _sure_masks(rows: Iterable[Row]) -> Iterator[int]:
+    return (strip[1] for row in rows for strips in row.columns for strip in strips)
+
+
+def _all_masks(rows: Iterable[Row]) -> Iterator[int]:
+    return (strip[2] for row in rows for strips in row.columns for strip in strips)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ from app.services.scopes import GroupAt, InstanceAt, Scope
 MOST_INSTANCES = 1000
 """Instances that one request may be about."""
 
+MOST_DRAWN = 22_500
+"""Pairs of different sets of groups that a picture folds, from 150 sets to as many: a picture
+looks at every one of them, a table only at those that it lists."""
+
 NOTHING = Circle((), (), (), 0)
 
 
@@ -117,6 +121,7 @@ class ViewsService:
                 document = matrix_document(matrix, entries, truncated=more)
                 return View({**document, "world": read}, read)
             case _:
+                _check_breadth(matrix)
                 title = f"Who reaches whom: {len(matrix.layer.positions)} instances, {plane}"
                 return _drawn(picture_of(matrix, world.groups), title, read, format)
 
@@ -186,6 +191,15 @@ def _too_many() -> TooManyItemsError:
 def _check_size(instances: int) -> None:
     if instances > MOST_INSTANCES:
         raise _too_many()
+
+
+def _check_breadth(matrix: Matrix) -> None:
+    if matrix.breadth > MOST_DRAWN:
+        raise TooManyItemsError(
+            f"the scope has {matrix.breadth} pairs of different sets of groups, and at most "
+            f"{MOST_DRAWN} are drawn: name fewer groups, or ask for json or csv",
+            limit=MOST_DRAWN,
+        )
 
 
 def _scope(listed: Mapping[Part, frozenset[str]], *, with_neighbours: bool) -> Scope:

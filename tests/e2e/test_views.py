@@ -169,14 +169,26 @@ def test_what_does_not_exist_is_not_found(api: Api, path: str, missing: Document
     assert (answer.status_code, answer.json()["code"]) == (404, "target_not_found")
 
 
-def crowd(count: int) -> Document:
-    """An estate of so many instances, every second one in the other group."""
+def test_a_picture_of_too_many_sets_of_groups_is_refused_and_a_table_is_not(
+    api: Api, cloud: Cloud
+) -> None:
+    cloud.put(crowd(151, groups=151))
+    body = {"scope": [examples.SHOP_PART]}
+    for kind in ("svg", "mermaid"):
+        answer = api.ask("POST", MATRIX, body | {"format": kind})
+        assert (answer.status_code, answer.json()["code"]) == (422, "too_many_items")
+        assert "22500" in answer.json()["detail"]
+    assert asked(api, MATRIX, body).json()["pairs"]["asked"] == 151 * 150
+
+
+def crowd(count: int, *, groups: int = 2) -> Document:
+    """An estate of so many instances, dealt out to the groups in turn."""
     return estate(
-        [group_entry(f"sg-{number}") for number in range(2)],
+        [group_entry(f"sg-{number}") for number in range(groups)],
         [
             instance_entry(
                 f"i-{number}",
-                [f"sg-{number % 2}"],
+                [f"sg-{number % groups}"],
                 private_ip=f"10.{170 + number // 62500}.{number // 250}.{number % 250 + 1}",
             )
             for number in range(count)
