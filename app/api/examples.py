@@ -551,6 +551,8 @@ MATRIX_TEXTS: dict[str, str] = {
 }
 CIRCLE_ANSWER: Json = {
     "address": "10.170.3.1",
+    "interface_id": "i-db01",
+    "further": [],
     "reached_by": {
         "instances": [
             {
@@ -623,14 +625,14 @@ CIRCLE_ANSWER: Json = {
 }
 CIRCLE_TEXTS: dict[str, str] = {
     "csv": (
-        "direction,instance_id,address,verdict,code,read_at\r\n"
-        "reached_by,i-app01,10.170.2.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
-        "reached_by,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
-        "reached_by,i-locked01,10.170.8.2,reachable,rule,2026-01-05T08:01:00Z\r\n"
-        "reached_by,i-stopped01,10.170.8.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
-        "reaches,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
-        "reaches,i-wide01,10.170.6.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
-        "reaches,,0.0.0.0/0,reachable,default,2026-01-05T08:01:00Z\r\n"
+        "own_address,direction,instance_id,address,verdict,code,read_at\r\n"
+        "10.170.3.1,reached_by,i-app01,10.170.2.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reached_by,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reached_by,i-locked01,10.170.8.2,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reached_by,i-stopped01,10.170.8.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reaches,i-db02,10.170.3.2,reachable,intra_group,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reaches,i-wide01,10.170.6.1,reachable,rule,2026-01-05T08:01:00Z\r\n"
+        "10.170.3.1,reaches,,0.0.0.0/0,reachable,default,2026-01-05T08:01:00Z\r\n"
     ),
     "svg": _A_PICTURE,
     "mermaid": (

@@ -128,10 +128,13 @@ def _reached(each: Reached) -> Document:
     return document
 
 
-def circles_table(circles: Mapping[Direction, Circle], read_at: str) -> str:
-    """Return a row for each other end, each with the time of reading."""
+def circles_table(
+    circles: Sequence[tuple[InterfaceEnd, Mapping[Direction, Circle]]], read_at: str
+) -> str:
+    """Return a row for each other end of each own address, with the time of reading."""
     rows = (
         (
+            own.block.address,
             SAID[direction],
             each.end.instance.instance_id if isinstance(each.end, InterfaceEnd) else "",
             each.end.block.address if isinstance(each.end, InterfaceEnd) else name(each.end),
@@ -139,10 +142,12 @@ def circles_table(circles: Mapping[Direction, Circle], read_at: str) -> str:
             each.cause.value,
             read_at,
         )
-        for direction, circle in circles.items()
+        for own, by_direction in circles
+        for direction, circle in by_direction.items()
         for each in (*circle.interfaces, *circle.addresses, *circle.groups)
     )
-    return _table(("direction", "instance_id", "address", "verdict", "code", "read_at"), rows)
+    columns = ("own_address", "direction", "instance_id", "address", "verdict", "code", "read_at")
+    return _table(columns, rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -243,27 +243,34 @@ def _ports(ports: PortRange) -> str:
 
 
 def picture_of_circles(
-    own: InterfaceEnd | None,
-    circles: Mapping[Direction, Circle],
+    circles: Sequence[tuple[InterfaceEnd, Mapping[Direction, Circle]]],
     traffic: Traffic,
     groups: Mapping[str, Group],
 ) -> Picture:
-    """Show one address, and those that reach it or that it reaches, by their groups."""
-    nodes = [Node(("no such address",) if own is None else (name(own),), 1)]
+    """Show the addresses of one instance, and those that reach each of them or that it reaches,
+    by their groups.
+    """
+    nodes = [Node((name(own),), 1) for own, _ in circles] or [Node(("no such address",), 1)]
+    first = len(nodes)
     places: dict[tuple[str, ...], int] = {}
     found: dict[tuple[str, ...], set[str]] = {}
     links: dict[tuple[int, int], Link] = {}
     what = words([traffic])
-    for direction, circle in circles.items():
-        for names, instance_id, outcome in _others(circle, groups):
-            place = places.setdefault(names, len(places) + 1)
-            found.setdefault(names, set()).update(instance_id)
-            share = Share.UNKNOWN if outcome is Outcome.UNKNOWN else Share.EVERY_PAIR
-            ends = (place, 0) if direction is Direction.INGRESS else (0, place)
-            said = links.get(ends)
-            if said is not None and said.share is not share:
-                share = Share.SOME_PAIRS
-            links[ends] = Link(*ends, share, what)
+    told = (
+        (at, direction, *other)
+        for at, (_, by_direction) in enumerate(circles)
+        for direction, circle in by_direction.items()
+        for other in _others(circle, groups)
+    )
+    for at, direction, names, instance_id, outcome in told:
+        place = places.setdefault(names, len(places) + first)
+        found.setdefault(names, set()).update(instance_id)
+        share = Share.UNKNOWN if outcome is Outcome.UNKNOWN else Share.EVERY_PAIR
+        ends = (place, at) if direction is Direction.INGRESS else (at, place)
+        said = links.get(ends)
+        if said is not None and said.share is not share:
+            share = Share.SOME_PAIRS
+        links[ends] = Link(*ends, share, what)
     nodes += [Node(names, len(found[names])) for names in places]
     return _capped(nodes, list(links.values()))
 

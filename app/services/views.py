@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from app.domain.addresses import AddressFamily
 from app.domain.documents import Document
@@ -43,6 +44,7 @@ MOST_DRAWN = 22_500
 looks at every one of them, a table only at those that it lists."""
 
 NOTHING = Circle((), (), (), 0)
+Circles: TypeAlias = Mapping[Direction, Circle]
 
 
 class Format(StrEnum):
@@ -152,21 +154,18 @@ class ViewsService:
         listed = {part: _listed(look, part) for part in parts}
         listed[Part(place, frozenset({instance_id}))] = frozenset({instance_id})
         world = look.world(_scope(listed, with_neighbours=True))
-        own = _own_end(world, instance_id, plane, family)
         reach = Reach(world)
-        circles = {
-            direction: NOTHING if own is None else reach.circle(own, direction, traffic, plane)
-            for direction in Direction
-        }
+        circles = [
+            (own, {each: reach.circle(own, each, traffic, plane) for each in Direction})
+            for own in _own_ends(world, instance_id, plane, family)
+        ]
         read = look.document(world)
         if format is Format.CSV:
             return View(circles_table(circles, _stamp(read)), read)
         if format is Format.JSON:
-            named: Document = {SAID[each]: circle_document(circles[each]) for each in Direction}
-            address = None if own is None else own.block.address
-            return View({"address": address, **named, "world": read}, read)
+            return View({**_circles_document(circles), "world": read}, read)
         title = f"Who reaches {instance_id}, and whom it reaches: {traffic_name(traffic)}"
-        picture = picture_of_circles(own, circles, traffic, world.groups)
+        picture = picture_of_circles(circles, traffic, world.groups)
         return _drawn(picture, title, read, format)
 
 
@@ -233,13 +232,31 @@ def _members(
     return frozenset(found)
 
 
-def _own_end(
+def _own_ends(
     world: World, instance_id: str, plane: NicType, family: AddressFamily
-) -> InterfaceEnd | None:
+) -> list[InterfaceEnd]:
+    """Every address of every interface on one side, the primary one first."""
     instance = world.instances[instance_id]
-    for block in addresses_of(instance.primary, plane, family):
-        return InterfaceEnd(instance, instance.primary, block)
-    return None
+    return [
+        InterfaceEnd(instance, eni, block)
+        for eni in instance.enis
+        for block in addresses_of(eni, plane, family)
+    ]
+
+
+def _circles_document(circles: Sequence[tuple[InterfaceEnd, Circles]]) -> Document:
+    """Spell the circles of the first address, and those of further ones beneath them."""
+    spelt: list[Document] = [
+        {
+            "address": own.block.address,
+            "interface_id": own.eni.eni_id,
+            **{SAID[each]: circle_document(found[each]) for each in Direction},
+        }
+        for own, found in circles
+    ]
+    nothing: Document = {SAID[each]: circle_document(NOTHING) for each in Direction}
+    first = spelt[0] if spelt else {"address": None, "interface_id": None, **nothing}
+    return {**first, "further": spelt[1:]}
 
 
 def _drawn(

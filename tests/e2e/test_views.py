@@ -14,7 +14,7 @@ import pytest
 
 from app.api import examples
 from tests.support.clouds import group_entry, instance_entry
-from tests.support.e2e import Api, Cloud, Document, estate
+from tests.support.e2e import Api, Cloud, Document, estate, rule
 
 MATRIX, CIRCLE = "/reachability/matrix", "/reachability/who-can-reach"
 ASKED = [
@@ -179,6 +179,49 @@ def test_a_picture_of_too_many_sets_of_groups_is_refused_and_a_table_is_not(
         assert (answer.status_code, answer.json()["code"]) == (422, "too_many_items")
         assert "22500" in answer.json()["detail"]
     assert asked(api, MATRIX, body).json()["pairs"]["asked"] == 151 * 150
+
+
+def test_every_address_of_every_interface_is_looked_at(api: Api, cloud: Cloud) -> None:
+    def interface(number: int, group_id: str, *addresses: str) -> Document:
+        return {
+            "NetworkInterfaceId": f"eni-{number}",
+            "Primary": number == 1,
+            "PrivateIps": list(addresses),
+            "SecurityGroupIds": [group_id],
+        }
+
+    several = [interface(1, "sg-a", "172.16.0.2", "172.16.0.3"), interface(2, "sg-b", "172.16.0.4")]
+    opens = rule("sgr-1", ports="22/22", SourceCidrIp="172.16.0.1/32", DestCidrIp="172.16.0.3/32")
+    cloud.put(
+        estate(
+            [
+                group_entry("sg-a", vpc_id="vpc-1", rules=[opens]),
+                group_entry("sg-b", vpc_id="vpc-1"),
+                group_entry("sg-c", vpc_id="vpc-1"),
+            ],
+            [
+                instance_entry("i-many", [], vpc_id="vpc-1", NetworkInterfaces=several),
+                instance_entry("i-b", ["sg-b"], vpc_id="vpc-1", private_ip="172.16.0.9"),
+                instance_entry("i-c", ["sg-c"], vpc_id="vpc-1", private_ip="172.16.0.1"),
+            ],
+        )
+    )
+    instance = examples.SHOP_PART | {"instance_id": "i-many"}
+    body = {"instance": instance, "protocol": "tcp", "port": 22}
+    told = asked(api, CIRCLE, body).json()
+    reached = {
+        each["address"]: [other["instance_id"] for other in each["reached_by"]["instances"]]
+        for each in (told, *told["further"])
+    }
+    assert reached == {"172.16.0.2": [], "172.16.0.3": ["i-c"], "172.16.0.4": ["i-b"]}
+    assert [each["interface_id"] for each in (told, *told["further"])] == [
+        "eni-1",
+        "eni-1",
+        "eni-2",
+    ]
+    rows = list(csv.DictReader(io.StringIO(asked(api, CIRCLE, body | {"format": "csv"}).text)))
+    assert {row["own_address"] for row in rows} == reached.keys()
+    assert "i-many (172.16.0.4)" in asked(api, CIRCLE, body | {"format": "svg"}).text
 
 
 def crowd(count: int, *, groups: int = 2) -> Document:

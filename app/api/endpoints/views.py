@@ -105,8 +105,8 @@ def show_who_can_reach(
     body: Annotated[WhoCanReachRequest, Body(openapi_examples=examples.WHO_CAN_REACH)],
     views: Views,
 ) -> WhoCanReach | Response:
-    """Say who reaches the primary address of an instance with some packets, and whom it reaches
-    with them: instances, address blocks of nobody who was read, and groups that could not be
+    """Say who reaches each address of an instance with some packets, and whom it reaches with
+    them from there: instances, address blocks of nobody who was read, and groups that could not be
     read. Nothing is changed.
 
     Of a block only this instance's own side is judged. `format` asks for a table, a picture or

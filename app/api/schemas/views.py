@@ -218,13 +218,29 @@ class Circle(Out):
     ]
 
 
+class FurtherCircle(Out):
+    """Another address of the instance: a secondary one, or of another interface."""
+
+    address: str
+    interface_id: str
+    reached_by: Circle
+    reaches: Circle
+
+
 class WhoCanReach(Out):
-    """Who reaches the instance, and whom it reaches."""
+    """Who reaches the instance, and whom it reaches, by each of its addresses."""
 
     address: Annotated[
         str | None,
-        Field(description="Of the instance. Null: it has none there, so nobody reaches it."),
+        Field(
+            description="The primary one of the instance, or else the first. Null: it has none "
+            "there, so nobody reaches it."
+        ),
     ]
+    interface_id: str | None
     reached_by: Circle
     reaches: Circle
+    further: Annotated[
+        list[FurtherCircle], Field(description="The same for every other address it has.")
+    ]
     world: ReadWorld
