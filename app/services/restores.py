@@ -102,9 +102,27 @@ class RestoresService:
             gone=found.gone,
         )
         details = restoration_document(made, mode.value, found.backup_ids, found.remapped)
+        made = self._naming_connections(made, details)
         ours = {target.group_id for target in found.targets}
         ours |= {target.kept.group.group_id for target in found.targets}
         return _spelt(made, found.world, details, found.scope, ours)
+
+    def _naming_connections(self, made: Restoration, details: Document) -> Restoration:
+        """Say of what goes which connections rest on it."""
+        going: list[Document] = details["going"]
+        with self._store.read() as work:
+            entries = work.ledger.of_groups({each["group_id"] for each in going})
+        users = {_subject(entry.effect): entry.users for entry in entries}
+        warned: set[str] = set()
+        for each in going:
+            subject = each["rule"]["rule_id"] if "rule" in each else each["instance_id"]
+            needing = sorted(users.get((each["group_id"], subject), ()))
+            if needing:
+                each["connection_ids"] = needing
+                warned |= {*needing}
+        warnings = [f"connection {each} rests on what goes" for each in sorted(warned)]
+        plan = replace(made.plan, warnings=(*made.plan.warnings, *warnings))
+        return replace(made, plan=plan)
 
     def _found(self, backup_id: str, known: Document | None) -> "_Found":
         """Read the world, round by round: a group that is gone is looked for among the backups,
@@ -243,6 +261,17 @@ class RestoresService:
                 operation_id=operation.operation_id,
                 group_ids=used,
             )
+
+
+def _subject(effect: Effect) -> tuple[str, str]:
+    """The group and the rule or member that an entry of the ledger is about."""
+    match effect:
+        case AddedRule(group_id=group_id, held=held):
+            return group_id, held.rule_id
+        case Joined(group_id=group_id, instance_id=instance_id):
+            return group_id, instance_id
+        case _:
+            return effect.group_id, ""
 
 
 def _is_used(world: World, group_id: str, left: Sequence[Effect]) -> bool:

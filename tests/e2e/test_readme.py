@@ -98,3 +98,34 @@ def test_the_page_about_many_ends_shows_what_the_service_answers(client: httpx.C
         else:
             assert_shows(json.loads(text), answer)
     assert sent == 2
+
+
+def test_the_page_about_backups_shows_what_the_service_answers(client: httpx.Client) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / "backups.md").read_text("utf-8"))
+    ids: dict[str, str] = {}
+    answer: Any = None
+    sent = 0
+    for language, text in blocks:
+        if language == "http":
+            for name, value in ids.items():
+                text = text.replace(f"{{{name}}}", value)  # noqa: PLW2901 - with the ids of this run
+            line, _, body = text.partition("\n")
+            verb, path = line.split()
+            reply = client.request(verb, path, json=json.loads(body) if body.strip() else None)
+            assert reply.is_success, reply.text
+            answer = reply.json()
+            sent += 1
+            continue
+        shown = json.loads(text)
+        if shown.get("done"):
+            answer = ended(client, answer["id"])
+            ids["operation_id"] = answer["id"]
+        elif shown.get("kind") == "restore":
+            ids["plan_id"] = answer["id"]
+        elif "items" in shown:
+            ids["backup_id"] = answer["items"][0]["id"]
+        assert_shows(shown, answer)
+    assert sent == 7
+    [connection] = client.get("/v1/connections").json()["items"]
+    gone = client.delete(f"/v1/connections/{connection['id']}").json()
+    assert ended(client, gone["id"])["status"] == "succeeded"

@@ -218,6 +218,7 @@ class NotInTheBackup(_Subject):
     """Something that the group holds and the backup does not."""
 
     reason: str
+    connection_ids: list[str] | SkipJsonSchema[None] = left_out("Connections that rest on it.")
 
 
 class RestoreDetails(Out):
