@@ -33,6 +33,7 @@ def test_the_script_asks_for_nothing_from_elsewhere(stranger: TestClient) -> Non
         "docs/credentials.json": 200,
         "openapi.json": 200,
         "v1/operations?limit=200": 401,
+        "v1/backups?limit=1": 401,
     }
 
 

@@ -432,6 +432,73 @@ def test_a_deleted_group_comes_back_and_stands_for_the_old_one_from_then_on(
     assert plan(api, backups["sg-app"])["changes"] == []
 
 
+def test_a_deleted_enterprise_group_comes_back_as_one(api: Api, cloud: Cloud) -> None:
+    enterprise: Document = {"SecurityGroupType": "enterprise", "InnerAccessPolicy": "Drop"}
+    held = [
+        rule("sgr-in", ports="80/80", SourceCidrIp="172.16.0.0/24"),
+        rule("sgr-out", protocol="all", egress=True, priority=100, Ipv6DestCidrIp="::/0"),
+        rule("sgr-out4", protocol="all", egress=True, priority=100, DestCidrIp="172.16.0.0/16"),
+    ]
+    before = cloud.put(
+        estate(
+            [
+                group_entry("sg-ent", vpc_id="vpc-1", rules=held, **enterprise),
+                group_entry("sg-other", vpc_id="vpc-1", **enterprise),
+            ],
+            [
+                instance_entry(f"i-{n}", ["sg-ent", "sg-other"], private_ip=f"172.16.0.{n}",
+                               vpc_id="vpc-1", Ipv6=f"2001:db8::{n}")
+                for n in (1, 2)
+            ],
+        )
+    )  # fmt: skip
+    asked = probes(before, ports=PORTS)
+    was = Truth.of(cloud, asked)
+    [backup] = back_up(api, "sg-ent")
+    delete(cloud, "sg-ent")
+    assert Truth.of(cloud, asked) != was
+    operation = restored(api, plan(api, backup, "partial"))
+    [remapped] = operation["result"]["restore"]["remapped"]
+    assert cloud.group(remapped["becomes"])["SecurityGroupType"] == "enterprise"
+    assert Truth.of(cloud, asked) == was
+
+
+def test_a_restore_that_needs_attention_is_resumed(api: Api, cloud: Cloud) -> None:
+    before = cloud.put(small(rule("sgr-1", ports="80/80", SourceCidrIp="10.170.9.0/24")))
+    [backup] = back_up(api, "sg-a")
+    with cloud.edited() as present:
+        group_in(present, "sg-a")["Rules"] = [rule("sgr-2", SourceCidrIp="10.170.9.1/32")]
+    spoilt = cloud.estate()
+    refusal = {"code": "Forbidden.RAM", "status": 403, "when": "before", "times": 50}
+    cloud.faults(cloud.fault("RevokeSecurityGroup", "error", **refusal))
+    stuck = restored(api, plan(api, backup), "needs_attention")
+    assert [each["kind"] for each in stuck["error"]["remaining"]] == ["added_rule"]
+    problem = answered(api, "DELETE", f"/backups/{stuck['backup_ids'][0]}", 409)
+    assert problem["needed_by"] == [{"operation_id": stuck["id"]}]
+    cloud.clear_faults()
+    resumed = answered(api, "POST", f"/operations/{stuck['id']}/resume", 202)
+    api.ended(resumed, "rolled_back")
+    assert _state(cloud.estate()) == _state(spoilt)
+    restored(api, plan(api, backup))
+    assert _state(cloud.estate()) == _state(before)
+
+
+def test_a_restore_that_runs_turns_back_when_somebody_asks(api: Api, cloud: Cloud) -> None:
+    cloud.put(small(rule("sgr-1", ports="80/80", SourceCidrIp="10.170.9.0/24")))
+    [backup] = back_up(api, "sg-a")
+    with cloud.edited() as present:
+        group_in(present, "sg-a")["Rules"] = [rule("sgr-2", SourceCidrIp="10.170.9.1/32")]
+    spoilt = cloud.estate()
+    cloud.faults(cloud.fault("RevokeSecurityGroup", "hold", nth=1, when="before"))
+    operation = api.apply(plan(api, backup)).json()
+    cloud.await_call("AuthorizeSecurityGroup")
+    answered(api, "POST", f"/operations/{operation['id']}/rollback", 202)
+    cloud.clear_faults()
+    ended = api.ended(operation, "rolled_back")
+    assert ended["error"]["code"] == "rollback_asked"
+    assert _state(cloud.estate()) == _state(spoilt)
+
+
 def test_what_cannot_be_restored_is_listed_and_the_rest_is_restored(api: Api, cloud: Cloud) -> None:
     system = rule("sgr-system", ports="22/22", priority=110, SourceCidrIp="10.170.8.0/24")
     held = rule("sgr-1", ports="80/80", SourceCidrIp="10.170.9.0/24")

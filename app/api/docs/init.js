@@ -1,7 +1,8 @@
 "use strict";
 
 // The contract. In front of a simulated cloud, where the page has a key, its examples speak of
-// the newest connect operation, so that Execute finds the plan, connection and backup they name.
+// the newest connect operation, so that Execute finds the plan, connection and backup they name;
+// where nothing was connected yet, at least of the newest backup.
 async function contract(key, ids) {
   let text = await (await fetch("openapi.json")).text();
   if (key) {
@@ -15,6 +16,10 @@ async function contract(key, ids) {
         .replaceAll(ids.plan, newest.plan_id)
         .replaceAll(ids.connection, newest.connection_id)
         .replaceAll(ids.backup, newest.backup_ids[0]);
+    } else {
+      const backups = await (await fetch("v1/backups?limit=1", { headers })).json();
+      const id = backups.items?.[0]?.id;
+      text = id ? text.replaceAll(ids.backup, id) : text;
     }
   }
   return JSON.parse(text);

@@ -105,8 +105,9 @@ def roll_back_operation(
 ) -> Operation:
     """Take back what an operation did. One that runs turns back before its next change; one
     that has touched nothing is cancelled. A connect that succeeded is taken back by a
-    disconnect, which is answered, unless other connections need what it made. An operation
-    that needs attention is taken up, and taken back, by a new one.
+    disconnect, which is answered, unless other connections need what it made; a restore by
+    another restore, of what is still in effect of it. An operation that needs attention is
+    taken up, and taken back, by a new one.
     """
     return point_to(response, Operation.of(interventions.roll_back(operation_id)))
 

@@ -13,7 +13,7 @@ from app.api.schemas.values import AccountId, GroupId, InstanceId, RegionId
 from app.domain.exports import COLUMNS
 from app.domain.groups import GroupKind
 
-MOST_RULES = 1000
+MOST_RULES = 5000
 MOST_MEMBERS = 5000
 LONGEST_TABLE = 1024 * 1024
 
