@@ -8,7 +8,7 @@ from app.domain.difference import Difference, difference
 from app.domain.documents import Document, held_document
 from app.domain.groups import Eni, Group, GroupRef, Instance, Place
 from app.domain.plan_documents import exposure_document
-from app.domain.rules import GroupPeer, HeldRule, Policy
+from app.domain.rules import GroupPeer, HeldRule, Policy, Rule
 from app.domain.world import World
 
 
@@ -48,11 +48,37 @@ def version_of(world: World, kept: KeptGroup, gone: frozenset[GroupRef] = frozen
     return world
 
 
+def renamed(kept: KeptGroup, names: Mapping[GroupRef, str]) -> KeptGroup:
+    """Return the group with the ids of groups that stand for some that are gone."""
+    group = kept.group
+    rules = tuple(replace(held, rule=_renamed(held.rule, names)) for held in group.rules)
+    called = names.get(group.ref, group.group_id)
+    return replace(
+        kept,
+        group=replace(group, group_id=called, rules=rules),
+        named=tuple(renamed(each, names) for each in kept.named),
+    )
+
+
+def _renamed(rule: Rule, names: Mapping[GroupRef, str]) -> Rule:
+    peer = rule.peer
+    if not isinstance(peer, GroupPeer):
+        return rule
+    called = names.get(GroupRef(peer.group_id, peer.account_id), peer.group_id)
+    return replace(rule, peer=replace(peer, group_id=called))
+
+
+def named_by(kept: KeptGroup) -> frozenset[GroupRef]:
+    """Return the groups that the rules of a group name."""
+    peers = (held.rule.peer for held in kept.group.rules)
+    return frozenset(
+        GroupRef(peer.group_id, peer.account_id) for peer in peers if isinstance(peer, GroupPeer)
+    )
+
+
 def _ghosts(kept: KeptGroup, gone: frozenset[GroupRef]) -> Iterator[KeptGroup]:
     known = {named.group.ref: named for named in kept.named}
-    peers = {held.rule.peer for held in kept.group.rules}
-    named = {GroupRef(p.group_id, p.account_id) for p in peers if isinstance(p, GroupPeer)}
-    for ref in sorted(named & gone):
+    for ref in sorted(named_by(kept) & gone):
         place = Place(ref.account_id, kept.group.place.region_id)
         found = known.get(ref) or KeptGroup(Group(ref.group_id, place), ())
         yield replace(found, group=replace(found.group, inner_access=Policy.DROP))

@@ -1,13 +1,19 @@
 """Backups that people ask for: taken by hand, compared, carried elsewhere and brought back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from app.domain.backups import Backup, BackupOrigin, digest, kept_document, read_kept
+from app.domain.backups import Backup, BackupOrigin, KeptGroup, digest, kept_document, read_kept
 from app.domain.documents import Document
 from app.domain.errors import BackupCorruptError, BackupMismatchError, TargetNotFoundError
 from app.domain.exports import content_of_export, content_of_table, export_document, export_table
-from app.domain.groups import Place
-from app.domain.versions import compare_versions, version_of, versions_document
+from app.domain.groups import GroupRef, Place
+from app.domain.versions import (
+    compare_versions,
+    named_by,
+    renamed,
+    version_of,
+    versions_document,
+)
 from app.ports.ecs import Clouds, InventoryFilter
 from app.ports.store import Store
 from app.services.backups import BackupsService
@@ -87,24 +93,31 @@ class ArchiveService:
             BackupMismatchError: the two backups are of different groups.
         """
         backup = self._backups.get(backup_id)
+        self._check_known(backup.place)
         other = None if against == CURRENT else self._backups.get(against)
-        if other is not None and (other.place, other.group_id) != (backup.place, backup.group_id):
+        kept = [backup] if other is None else [backup, other]
+        sides = [read_kept(each.content) for each in kept]
+        around = read_around(self._worlds, sides, self._worlds.places(), self._stand_ins(sides))
+        sides = [renamed(side, around.called) for side in sides]
+        group_id = sides[0].group.group_id
+        if other is not None and sides[0].group.ref != sides[1].group.ref:
             raise BackupMismatchError(
                 "the two backups are of different groups",
                 group_ids=[backup.group_id, other.group_id],
             )
-        kept = read_kept(backup.content)
-        later = None if other is None else read_kept(other.content)
-        sides = [kept] if later is None else [kept, later]
-        self._check_known(backup.place)
-        around = read_around(self._worlds, sides, self._worlds.places())
-        before = version_of(around.world, kept, around.gone)
+        before = version_of(around.world, sides[0], around.gone)
         after = around.world
-        if later is not None:
-            after = version_of(around.world, later, around.gone)
-        found = compare_versions(before, after, backup.group_id)
-        heads = {"backup_id": backup_id, "against": against, "group_id": backup.group_id}
+        if other is not None:
+            after = version_of(around.world, sides[1], around.gone)
+        found = compare_versions(before, after, group_id)
+        heads = {"backup_id": backup_id, "against": against, "group_id": group_id}
         return heads | versions_document(found)
+
+    def _stand_ins(self, sides: Sequence[KeptGroup]) -> Mapping[GroupRef, str]:
+        """Groups that were made anew for some that these groups are, or name."""
+        refs = {ref for side in sides for ref in (side.group.ref, *named_by(side))}
+        with self._store.read() as work:
+            return work.successors.of(refs)
 
     # --- carrying ---
 

@@ -34,11 +34,12 @@ from app.domain.restoring import (
     restoration_document,
 )
 from app.domain.rules import GroupPeer
-from app.domain.versions import world_difference
+from app.domain.versions import named_by, world_difference
 from app.domain.world import World
 from app.ports.store import BackupFilter, KeptPlan, Store
 from app.services.backups import existing_backup
-from app.services.scopes import GroupAt, InstanceAt, Scope, known_from, scope_of_kept
+from app.services.kept_worlds import read_around
+from app.services.scopes import GroupAt, InstanceAt, Scope, known_from
 from app.services.worlds import Worlds
 
 TAKEN_BACK = "taken_back"
@@ -145,31 +146,13 @@ class RestoresService:
     def _read(
         self, sides: Sequence[KeptGroup], backup_ids: Sequence[str], known: Document | None
     ) -> "_Found":
-        places = self._worlds.places()
-        home = sides[0].group.place
-        refs = {ref for side in sides for ref in _named(side)} | {side.group.ref for side in sides}
+        refs = {ref for side in sides for ref in (side.group.ref, *named_by(side))}
         with self._store.read() as work:
-            successors = work.successors.of(refs)
-        stand_ins = {
-            (Place(ref.account_id, home.region_id), group_id)
-            for ref, group_id in successors.items()
-        }
-        scope = scope_of_kept(sides, places, known)
-        open_places = {each for each in stand_ins if each[0] in places}
-        scope = replace(
-            scope,
-            our_groups=scope.our_groups | open_places | {(home, sides[0].group.group_id)},
-            counted=frozenset(side.group.place for side in sides),
-        )
-        world = self._worlds.read(scope)
-        readable = {GroupRef(group_id, place.account_id) for place, group_id in scope.our_groups}
-        gone = {ref for ref in readable if ref.group_id not in world.groups}
-        world = replace(world, unread=world.unread - gone)
-        called = {
-            ref: successors[ref] for ref in refs & gone if successors.get(ref) in world.groups
-        }
-        unsaid = _Found(world, (), (), tuple(backup_ids), frozenset(refs & gone), scope)
-        return _assembled(sides, unsaid, called)
+            stand_ins = work.successors.of(refs)
+        around = read_around(self._worlds, sides, self._worlds.places(), stand_ins, known)
+        gone = around.gone & refs
+        unsaid = _Found(around.world, (), (), tuple(backup_ids), gone, around.scope)
+        return _assembled(sides, unsaid, around.called)
 
     def _kept_of(
         self, ref: GroupRef, sides: Sequence[KeptGroup]
@@ -365,13 +348,6 @@ def _free_names(world: World) -> Iterator[str]:
         number += 1
         if new_group_id(number) not in world.groups:
             yield new_group_id(number)
-
-
-def _named(side: KeptGroup) -> Iterator[GroupRef]:
-    for held in side.group.rules:
-        peer = held.rule.peer
-        if isinstance(peer, GroupPeer):
-            yield GroupRef(peer.group_id, peer.account_id)
 
 
 # --- how it is spelt --------------------------------------------------------------

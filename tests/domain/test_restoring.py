@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain.addresses import AddressFamily
@@ -45,6 +45,9 @@ from app.domain.rules import HeldRule, NicType, PortRange, Protocol
 from app.domain.world import World
 from tests.support.strategies import changed, worlds
 from tests.support.worlds import ACCOUNT, VPC, group, instance, rule, world
+
+FEW = settings().max_examples // 2
+"""Examples of what judges whole worlds."""
 
 WIDE = Bounds(addresses=1 << 130)
 PROBES = [
@@ -125,6 +128,7 @@ def histories(draw: st.DrawFn) -> tuple[World, World]:
     return before, draw(changed(before))
 
 
+@settings(max_examples=FEW)
 @given(histories(), st.sampled_from(list(RestoreMode)))
 def test_a_restored_group_is_what_it_was(history: tuple[World, World], mode: RestoreMode) -> None:
     before, now = history
@@ -150,6 +154,7 @@ def test_a_restored_group_is_what_it_was(history: tuple[World, World], mode: Res
         assert changes_of(restore(after, kept, mode)) == []
 
 
+@settings(max_examples=FEW)
 @given(histories(), st.sampled_from(list(RestoreMode)), st.data())
 def test_nothing_gapes_and_nothing_is_cut_on_the_way(
     history: tuple[World, World], mode: RestoreMode, part: st.DataObject
@@ -167,6 +172,7 @@ def test_nothing_gapes_and_nothing_is_cut_on_the_way(
         assert there >= at_first & at_last
 
 
+@settings(max_examples=FEW)
 @given(histories())
 def test_no_rule_is_touched_that_need_not_be(history: tuple[World, World]) -> None:
     before, now = history

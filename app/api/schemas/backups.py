@@ -150,7 +150,9 @@ class BackupDifference(Out):
 
     backup_id: str
     against: Annotated[str, Field(description="`current`, or the id of the other backup.")]
-    group_id: str
+    group_id: Annotated[
+        str, Field(description="What the group is called now, if another one stands for it.")
+    ]
     identical: Annotated[bool, Field(description="Whether rules, members and policy are equal.")]
     rules: RuleChanges
     members: MemberChanges
