@@ -196,7 +196,8 @@ def plan_restore(
     for target in targets:
         _check_target(world, target)
     for target in targets:
-        names = _Names(remapped, gone, None if target is targets[0] else bounds)
+        whole = target is targets[0] and mode is RestoreMode.FULL
+        names = _Names(remapped, gone, None if whole else bounds)
         _restore(_Case(world, mode, names, room, draft), target)
     _check_exposure(world, draft, bounds)
     changes = _in_order(world, draft)
@@ -242,8 +243,8 @@ def _check_target(world: World, target: Target) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What groups are called now. `bounds` are those of a group that nobody asked for: rules
-    beyond them are left out, where of the group that was asked for the plan is refused.
+    """What groups are called now. Rules beyond `bounds` are left out; without them, of a group
+    that was asked for and shall be equal, they refuse the plan.
     """
 
     remapped: Mapping[GroupRef, str]
@@ -371,6 +372,7 @@ def _unwritable(case: _Case, target: Target, held: HeldRule, rule: Rule) -> Loss
         names.bounds is not None
         and isinstance(peer, Block)
         and _is_too_much(_admitted(rule), peer.family, names.bounds)
+        and not _stands(world, target, rule)
     ):
         return loss(LossCode.GUARDRAIL, "it lets in half of all addresses or more")
     if isinstance(peer, PrefixListPeer) and peer.prefix_list_id not in world.prefix_lists:
@@ -584,7 +586,8 @@ def _check_exposure(world: World, draft: _Draft, bounds: Bounds) -> None:
         }
         if _is_too_much(sum(block.size for block in blocks), family, bounds):
             raise GuardrailViolationError(
-                "the backup lets in half of all addresses or more, which is not so today",
+                "the backup lets in half of all addresses or more, which is not so today; "
+                "`partial` restores the rest",
                 rules=[
                     {"group_id": target.group_id, **held_document(HeldRule("", rule))}
                     for target, rule in opening

@@ -316,6 +316,9 @@ def test_what_lets_everybody_in_again_is_refused() -> None:
         restore(there(), kept, bounds=Bounds())
     told: Any = refused.value.facts["rules"]
     assert [each["peer"] for each in told] == [{"cidr": "0.0.0.0/0"}]
+    partly = restore(there(), kept, RestoreMode.PARTIAL, bounds=Bounds())
+    assert [each.code for each in partly.losses] == [LossCode.GUARDRAIL]
+    assert changes_of(partly) == []
     halves = [
         rule(rule_id=f"sgr-{n}", peer=each) for n, each in enumerate(("0.0.0.0/1", "128.0.0.0/1"))
     ]
