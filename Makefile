@@ -74,6 +74,10 @@ simulator-page: $(DEV) ## Write the tables of docs/simulator.md anew from the co
 findings-page: $(DEV) ## Write the tables of docs/findings.md anew from the code
 	@.venv/bin/python -m tests.house.findings_page
 
+.PHONY: faults-page
+faults-page: $(DEV) ## Write docs/faults.md anew from the marks of the tests
+	@.venv/bin/python -m tests.house.faults_page
+
 .PHONY: test
 test: lint $(CLIENTS) ## Everything that CI runs
 	@scripts/system-packages

@@ -9,6 +9,9 @@ from tests.support.stage import Stage
 from tests.support.worlds import group, instance, world
 
 REQUIRE_SYSTEM = "INTERCOM_TEST_REQUIRE_SYSTEM"
+SEEDED = "seeded runs"
+"""Property of a test that ran many of them: how many, and in how many seconds."""
+
 REQUIRE_KERNEL = "INTERCOM_TEST_REQUIRE_KERNEL"
 
 # What a developer's shell may hold and a test must not depend on: our own settings, the variables
@@ -29,6 +32,16 @@ def pytest_configure() -> None:
         foreign = name.startswith(_FOREIGN) and not name.startswith("INTERCOM_TEST_")
         if foreign or name.upper() in _PROXIES:
             del os.environ[name]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how fast the seeded runs were, whichever workers they ran in."""
+    passed = terminalreporter.getreports("passed")
+    paces = [pace for each in passed for name, pace in each.user_properties if name == SEEDED]
+    if paces:
+        runs, seconds = sum(pace[0] for pace in paces), sum(pace[1] for pace in paces)
+        line = f"{runs} seeded runs at {runs / seconds:.0f} a second and core"
+        terminalreporter.write_line(line)
 
 
 def _missing(package: str) -> NoReturn:

@@ -58,7 +58,10 @@ def depart(world: World, entries: Sequence[LedgerEntry], connection_id: str) -> 
         else:
             ending.append(entry)
     order = {entry.entry_id: number for number, entry in enumerate(entries)}
-    ending.sort(key=lambda entry: order[entry.entry_id])
+    # Undone in reverse: what reads showed last was not always made last, and a group goes last.
+    ending.sort(
+        key=lambda entry: (not isinstance(entry.effect, CreatedGroup), order[entry.entry_id])
+    )
     return Departure(tuple(ending), tuple(gone), tuple(kept))
 
 

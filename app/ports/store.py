@@ -209,7 +209,10 @@ class Intents(Protocol):
         ...
 
     def begin(self, operation_id: str, token: str, change: Document, at: datetime) -> int:
-        """Note that the call is about to be made; return how often it was begun, from 1."""
+        """Note that the call is about to be made; return how often it was begun, from 1.
+
+        From then on nothing is known of its end, whatever came of an earlier try.
+        """
         ...
 
     def end(self, token: str, outcome: str, at: datetime, *, group_id: str | None = None) -> None:

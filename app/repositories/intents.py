@@ -34,7 +34,7 @@ class SqlIntents:
         times = self._connection.scalar(
             update(intents)
             .where(intents.c.token == token)
-            .values(times_begun=intents.c.times_begun + 1, begun_again_at=at)
+            .values(times_begun=intents.c.times_begun + 1, begun_again_at=at, outcome=None)
             .returning(intents.c.times_begun)
         )
         if times is not None:

@@ -25,6 +25,7 @@ from app.domain.errors import (
     CloudNotFoundError,
     CloudThrottledError,
     CloudUnavailableError,
+    DriftDuringRunError,
     InvalidStateError,
     OutcomeUnknownError,
     RollbackAskedError,
@@ -36,7 +37,7 @@ from app.domain.operations import Step, StepStatus
 from app.ports.clock import Clock
 from app.ports.ecs import Clouds, Ecs, InventoryFilter, Performed
 from app.ports.steps import Json, Steps
-from app.ports.store import Store, Work
+from app.ports.store import KeptIntent, Store, Work
 from app.services.problems import problem_document
 
 FORWARD, BACK = "change", "undo"
@@ -44,6 +45,9 @@ FORWARD, BACK = "change", "undo"
 
 OPEN = frozenset({None, "unknown", "processing"})
 """Outcomes of calls of which nobody knows whether they took effect."""
+
+MADE = frozenset({"done", "already"})
+"""Outcomes after which there is nothing left to call."""
 
 Gate: TypeAlias = Callable[[int], Document | None]
 """Asked before the first removal that follows additions, with how many changes were made:
@@ -196,6 +200,9 @@ class ChangesService:
         begun = self._begin(course, number, change, token)
         if isinstance(begun, AppError):
             return {"outcome": "refused", "problem": problem_document(begun)}
+        if isinstance(begun, KeptIntent):
+            made = begun.change["group_id"] if isinstance(change, CreateGroup) else None
+            return {"outcome": "done", "group_id": made}
         step, maybe_done = begun
         try:
             performed = self._call(course, step, change, token, look_first=maybe_done)
@@ -245,6 +252,8 @@ class ChangesService:
             group_id = _made(cloud, change)  # how long the cloud keeps a token is not known
             if group_id is not None:
                 return Performed("", group_id)
+        if isinstance(change, Revoke):
+            _check_unedited(cloud, change)
         try:
             return cloud.perform(change, token=token, again=step.attempts > 1)
         except CloudNotFoundError:
@@ -264,15 +273,19 @@ class ChangesService:
 
     def _begin(
         self, course: Course, number: int, change: Change, token: str
-    ) -> tuple[Step, bool] | AppError:
+    ) -> tuple[Step, bool] | KeptIntent | AppError:
         """Note the intent; return whether an earlier try may have done it, or why not to go on.
 
+        Where the process died after it had noted the end of the call, that is returned: asked
+        again, the cloud would say that it was so already, and what is ours would be nobody's.
         Looking whether to go on and noting the intent are one transaction: who cancels, asks
         to go back or takes the operation over is either in time or sees the intent.
         """
         now = self._clock.now()
         with self._store.write() as work:
             earlier = work.intents.get(token)
+            if earlier is not None and earlier.outcome in MADE:
+                return earlier
             maybe_done = earlier is not None and earlier.outcome in OPEN
             halt = _halt(work, course, maybe_done=maybe_done)
             if halt is not None:
@@ -364,6 +377,32 @@ def _is_shown(cloud: Ecs, change: Change) -> dict[str, Json] | None:
         case CreateGroup():
             group_id = _made(cloud, change)
             return None if group_id is None else {"group_id": group_id}
+
+
+def _check_unedited(cloud: Ecs, change: Revoke) -> None:
+    """Look right before rules go whether they are still what they were.
+
+    The cloud removes by id, whatever somebody has made of the rule meanwhile: what remains is
+    the time of one call.
+
+    Raises:
+        DriftDuringRunError: with the ids of rules that somebody has edited.
+    """
+    present = {
+        held.rule_id: held for group in cloud.groups([change.group_id]) for held in group.rules
+    }
+    edited = [
+        held.rule_id
+        for held in change.held
+        if (now := present.get(held.rule_id)) is not None
+        and (now.rule != held.rule or mark(now.description) != mark(held.description))
+    ]
+    if edited:
+        raise DriftDuringRunError(
+            "somebody edited a rule that was to be removed",
+            group_id=change.group_id,
+            rule_ids=edited,
+        )
 
 
 def _made(cloud: Ecs, change: CreateGroup) -> str | None:

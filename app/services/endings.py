@@ -110,8 +110,9 @@ class EndingsService:
             if operation.status.is_final:
                 return
             if operation.kind is OperationKind.CONNECT:
+                assert operation.connection_id is not None
                 for entry in work.ledger.of_operation(origin_of(work, operation).operation_id):
-                    work.ledger.remove(entry.entry_id)
+                    _let_go(work, entry, operation.connection_id)
             else:
                 _follow_new_ids(work, operation, world, renamed)
             self._end(work, operation_id, OperationStatus.ROLLED_BACK, error=operation.error)
@@ -286,9 +287,13 @@ def _forget(work: Work, operation: Operation) -> None:
     """Release everything the connection used; what nobody uses leaves the ledger."""
     assert operation.connection_id is not None
     for entry in work.ledger.of_connection(operation.connection_id):
-        work.ledger.release(entry.entry_id, operation.connection_id)
-        if not entry.users - {operation.connection_id}:
-            work.ledger.remove(entry.entry_id)
+        _let_go(work, entry, operation.connection_id)
+
+
+def _let_go(work: Work, entry: LedgerEntry, connection_id: str) -> None:
+    work.ledger.release(entry.entry_id, connection_id)
+    if not entry.users - {connection_id}:
+        work.ledger.remove(entry.entry_id)
 
 
 def _follow_new_ids(

@@ -135,21 +135,29 @@ class Execution:
 
     def _prepared(self, operation_id: str, steps: Steps) -> bool:
         """Wait for the turn, then check and back up; False where that ended the operation."""
-        for turn in count(1):
+        turns = looks = 1
+        for number in count(1):
             await_turn(self._store, operation_id, steps)
-            if not steps.run(f"begin {turn}", lambda: self._endings.begin(operation_id)):
+            if not steps.run(f"begin {number}", lambda: self._endings.begin(operation_id)):
                 return False
-            prepare = partial(self._prepare, operation_id, last=turn >= TURNS)
-            answer = steps.run(f"prepare {turn}", prepare)
-            if answer != "again":
+            last, sure = turns >= TURNS, looks >= self._patience.looks
+            prepare = partial(self._prepare, operation_id, last=last, sure=sure)
+            answer = steps.run(f"prepare {number}", prepare)
+            if answer not in {"again", "behind"}:
                 return answer == "ready"
+            if answer == "again":
+                turns += 1
+            else:
+                looks += 1
+                steps.pause(self._patience.look_every)
         return False
 
-    def _prepare(self, operation_id: str, *, last: bool) -> str:
+    def _prepare(self, operation_id: str, *, last: bool, sure: bool) -> str:
         """One step: read the world, refuse or plan anew, and back up what will be touched.
 
-        Answers `ready`, `ended` (the operation was rejected: nothing was touched) or `again`
-        (the operation has to queue for other groups).
+        Answers `ready`, `ended` (the operation was rejected: nothing was touched), `again`
+        (the operation has to queue for other groups) or, unless we are `sure`, `behind` (what
+        is ours does not show: somebody took it away, or the cloud's reads lag).
         """
         operation, first = self._accepted(operation_id)
         if operation.status.is_final:
@@ -161,6 +169,8 @@ class Execution:
             raise
         except AppError as error:
             return self._reject(operation_id, error)
+        if planned.kept.document.get("gone") and not sure:
+            return "behind"
         checked = self._clock.now()
         with self._store.write() as work:
             keys = keys_of(planned.kept)

@@ -101,14 +101,28 @@ class LedgerService:
         """Return what of an operation's way forward is in effect and not taken back yet.
 
         A rule that stands again counts as put back, whatever its id: what is restored is
-        the meaning.
+        the meaning. What another connection has come to need meanwhile stays.
         """
         remade = {old: new.group_id for old, new in self.remade(operation_id).items()}
+        needed = self._needed_by_others(operation_id)
         effects = (
             replace(each, group_id=remade.get(each.group_id, each.group_id))
             for each in self.effects(operation_id, world)
+            if (each.group_id, name_of(each)) not in needed
         )
         return tuple(each for each in effects if any(True for _ in missing(world, [inverse(each)])))
+
+    def _needed_by_others(self, operation_id: str) -> frozenset[tuple[str, str]]:
+        """Effects of an operation that other connections use: their group and their name."""
+        with self._store.read() as work:
+            operation = work.operations.get(operation_id)
+            entries = work.ledger.of_operation(operation_id)
+        assert operation is not None
+        return frozenset(
+            (entry.effect.group_id, name_of(entry.effect))
+            for entry in entries
+            if entry.users - {operation.connection_id}
+        )
 
     def _lineage(self, operation_id: str) -> Iterator[str]:
         """The operation, the one that took it up, and so on."""
@@ -159,16 +173,20 @@ def _change(intent: KeptIntent) -> Change:
 def entry_of(operation: Operation, effect: Effect) -> LedgerEntry:
     """The entry of an effect; the same effect of the same operation is the same entry."""
     assert operation.connection_id is not None
-    match effect:
-        case AddedRule(held=held):
-            name = held.rule_id
-        case Joined(instance_id=instance_id):
-            name = instance_id
-        case _:
-            name = "group"
     return LedgerEntry(
-        entry_id=f"{operation.operation_id}/{effect.group_id}/{name}",
+        entry_id=f"{operation.operation_id}/{effect.group_id}/{name_of(effect)}",
         operation_id=operation.operation_id,
         effect=effect,
         users=frozenset({operation.connection_id}),
     )
+
+
+def name_of(effect: Effect) -> str:
+    """Say what of its group an effect is about."""
+    match effect:
+        case AddedRule(held=held):
+            return held.rule_id
+        case Joined(instance_id=instance_id):
+            return instance_id
+        case _:
+            return "group"

@@ -107,7 +107,9 @@ class SweepingService:
         return [each for each in ended if each.settled_by is None and self._is_open(each)]
 
     def _is_open(self, operation: Operation) -> bool:
-        """Whether a call that adds something was never known to have failed."""
+        """Whether a call that adds something was never known to have failed, or to have ended."""
+        if operation.settles is not None:
+            return True
         with self._store.read() as work:
             origin_id = origin_of(work, operation).operation_id
         return any(

@@ -98,7 +98,8 @@ class WayBack:
         """Look until every call that was answered shows, or the settle window has passed.
 
         Answers the plan of the way back and, where a call that was answered never showed,
-        the problem that this is. There is no plan where nothing could be read, or where a
+        the problem that this is: unless it did not show to an earlier operation either, whose
+        work this one takes up. There is no plan where nothing could be read, or where a
         removal may still take effect: then neither direction is the right one yet.
         """
         last = self._patience.looks
@@ -123,9 +124,10 @@ class WayBack:
         if unconfirmed and (not is_last or any(takes_away(each) for each in unconfirmed)):
             return {"problem": problem}
         effects = self._ledger.remaining(course.origin_id, world)
+        taken_up = course.operation_id != course.origin_id
         return {
             "plan_id": self._keep(kept, effects),
-            "problem": problem if unconfirmed else None,
+            "problem": problem if unconfirmed and not taken_up else None,
             "final": True,
         }
 

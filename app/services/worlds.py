@@ -1,8 +1,9 @@
 """Reading the world once, in rounds of calls that do not depend on one another."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from app.domain.addresses import Block
 from app.domain.errors import (
@@ -17,8 +18,30 @@ from app.ports.ecs import Clouds, Readers, Reads
 from app.services.scopes import GroupAt, Known, Scope
 
 
+class _Inline:
+    """Stands for a pool where everything runs at once in the calling thread, in order."""
+
+    def submit(self, call: Callable[[], None]) -> "Future[None]":
+        done: Future[None] = Future()
+        try:
+            call()
+            done.set_result(None)
+        except Exception as error:  # noqa: BLE001 - handed on by the future, as a pool does
+            done.set_exception(error)
+        return done
+
+    def shutdown(self, **_: bool) -> None:
+        """There is nothing to end."""
+
+
+Pool: TypeAlias = ThreadPoolExecutor | _Inline
+
+
 class Worlds:
-    """Reads worlds; calls that do not depend on one another run at the same time."""
+    """Reads worlds; calls that do not depend on one another run at the same time.
+
+    With one thread they run in the calling one, in order: a seeded run is the same each time.
+    """
 
     def __init__(
         self,
@@ -29,7 +52,9 @@ class Worlds:
     ) -> None:
         self._clouds = clouds
         self._places = places
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
+        self._pool: Pool = (
+            ThreadPoolExecutor(threads, thread_name_prefix="read") if threads > 1 else _Inline()
+        )
 
     def places(self) -> frozenset[Place]:
         """Every account and region that can be read."""
@@ -56,7 +81,7 @@ class _Reading:
     """One reading, in rounds: each round's calls are independent of one another."""
 
     clouds: Readers
-    pool: ThreadPoolExecutor
+    pool: Pool
     places: frozenset[Place]
     urgent: bool
     world: World = field(default_factory=World)

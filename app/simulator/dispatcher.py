@@ -188,6 +188,13 @@ class Dispatcher:
             self._past.follow(self.settings.consistency)
             self._late.forget()
 
+    def edit(self, changes: Mapping[str, object]) -> None:
+        """Let somebody else's hand make the changes that are possible now."""
+        with self.lock:
+            before = self.store.version
+            edit(self.store, changes)
+            self._note(before)
+
     def settle(self) -> None:
         """Let late calls take effect that are due by now; the caller holds the lock."""
         if self._late:
@@ -405,10 +412,7 @@ class Dispatcher:
             case Hold(released):
                 yield Wait(0, released, is_endless=True)
             case Edit(changes):
-                with self.lock:
-                    before = self.store.version
-                    edit(self.store, changes)
-                    self._note(before)
+                self.edit(changes)
             case Late() | Stale() | Partial():
                 pass  # these strike while the action is carried out
             case _:

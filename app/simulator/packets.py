@@ -79,7 +79,7 @@ NO_ROUTE = Verdict(False, "NO_ROUTE")
 
 def judge(store: Store, described: object, variants: Variants | None = None) -> Verdict:
     """Say what becomes of a packet; ControlError where the description makes no sense."""
-    packet = _read(store, described, variants or Variants())
+    packet = read_packet(store, described, variants or Variants())
     return NO_ROUTE if packet is None else walk(store, packet)
 
 
@@ -322,7 +322,7 @@ def _share_open_group(store: Store, one: Interface | None, other: Interface | No
 # ---- reading a packet
 
 
-def _read(store: Store, described: object, variants: Variants) -> Packet | None:
+def read_packet(store: Store, described: object, variants: Variants) -> Packet | None:
     """Return the packet; None where an instance has no address of the kind that it would need."""
     fields = _fields(described)
     protocol = _one_of(fields, "protocol", PROTOCOLS, None)

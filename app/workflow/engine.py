@@ -300,6 +300,7 @@ class DurableEngine:
                 version=VERSION,
                 terms=self._terms,
                 recover=partial(fates.recover, version=VERSION),
+                holders=partial(fates.holders, version=VERSION),
                 lost=self._relaunch,
             )
         self._dbos = DBOS(config=self._config())

@@ -33,6 +33,14 @@ def recover(tenure_id: str, version: str) -> bool:
     return not left
 
 
+def holders(version: str) -> frozenset[str]:
+    """Return who has begun an operation and not ended it."""
+    pending = DBOS.list_workflows(
+        app_version=version, status="PENDING", load_input=False, load_output=False
+    )
+    return frozenset(each.executor_id for each in pending if each.executor_id)
+
+
 def abandoned(
     operation_ids: Collection[str], versions: Collection[str], present: str
 ) -> Mapping[str, Fate]:

@@ -8,7 +8,7 @@ over after the grace, which is longer than any call. Only then are they taken ov
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -44,14 +44,17 @@ class Membership:
         version: str,
         terms: Terms,
         recover: Callable[[str], bool],
+        holders: Callable[[], Collection[str]],
         lost: Callable[[], None],
     ) -> None:
         """`recover` takes over what a tenure began and says whether nothing is left of it;
-        `lost` is called once if our own tenure is over, from a thread of its own.
+        `holders` are tenures that have begun something and not ended it; `lost` is called once
+        if our own tenure is over, from a thread of its own.
         """
         self._store = store
         self._terms = terms
         self._recover = recover
+        self._holders = holders
         self._lost = lost
         self._over = threading.Event()
         with store.write() as work:
@@ -140,3 +143,15 @@ class Membership:
                 with self._store.write() as work:
                     work.replicas.settle(tenure_id)
                     work.commit()
+        for tenure_id in sorted(self._strays()):
+            self._recover(tenure_id)
+
+    def _strays(self) -> set[str]:
+        """Tenures that hold something although they were settled: a process that was frozen
+        for long takes one more operation from the queue before it learns that it is over.
+        """
+        if self._terms.alone:
+            return set()
+        with self._store.read() as work:
+            known = {*work.replicas.living(), *work.replicas.due(timedelta(0))}
+        return set(self._holders()) - known

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from app.domain.changes import Authorize, Join, NewRule
+from app.domain.changes import NEW_GROUP_ID, Authorize, CreateGroup, Join, NewRule
 from app.domain.errors import (
     AppError,
     CloudQuotaError,
@@ -63,7 +63,8 @@ def test_a_lost_reply_leaves_the_outcome_unknown_and_the_change_there(
     assert [held.description for held in group.rules] == ["mine"]
 
 
-@pytest.mark.parametrize("shape", ["html", "truncated", "code_in_200"])
+@pytest.mark.fault("F26")
+@pytest.mark.parametrize("shape", SHAPES)
 def test_an_answer_that_is_none_leaves_the_outcome_unknown(
     ecs: Ecs, stage: Stage, shape: str
 ) -> None:
@@ -73,6 +74,16 @@ def test_an_answer_that_is_none_leaves_the_outcome_unknown(
     assert stage.count("AuthorizeSecurityGroup") == 1, "a change is sent once"
     (group,) = ecs.groups(["sg-spare"])
     assert [held.description for held in group.rules] == ["mine"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_new_group_whose_id_cannot_be_read_is_one_of_unknown_outcome(
+    ecs: Ecs, stage: Stage, shape: str
+) -> None:
+    """An id that is no text was taken for one, and the group was never found again."""
+    stage.faults(fault("CreateSecurityGroup", "malformed_reply", shape=shape))
+    with pytest.raises(OutcomeUnknownError):
+        ecs.perform(CreateGroup(HERE, NEW_GROUP_ID, "new", None), token="t-1")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -38,6 +38,7 @@ def by_id(item: Item) -> str:
     return str(item["Id"])
 
 
+@pytest.mark.fault("F8")
 @pytest.mark.parametrize(
     ("passes", "found", "calls"),
     [
@@ -58,6 +59,7 @@ def test_several_pages_are_read_until_two_passes_agree(
     assert listing.calls == calls
 
 
+@pytest.mark.fault("F8")
 def test_a_listing_that_never_rests_is_an_unstable_read() -> None:
     listing = Listing(f"abc{chr(ord('d') + n)}" for n in range(20))
     with pytest.raises(CloudUnavailableError, match="unstable read"):

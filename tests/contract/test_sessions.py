@@ -85,6 +85,7 @@ def test_an_expired_token_is_renewed_and_the_read_repeated(stage: Stage) -> None
     assert stage.count("AssumeRole") == 2
 
 
+@pytest.mark.fault("F24")
 def test_an_expired_token_is_renewed_and_the_change_repeated(stage: Stage) -> None:
     ecs = stage.ecs()
     ecs.group_count()
@@ -119,6 +120,7 @@ def test_a_role_that_is_not_there_or_does_not_trust_us_is_unreachable(stage: Sta
         stage.clouds().whoami(access())
 
 
+@pytest.mark.fault("F9")
 def test_a_role_of_another_account_is_never_used(stage: Stage) -> None:
     stray = access(role_arn=f"acs:ram::{OTHER_ACCOUNT}:role/intercommunication")
     with pytest.raises(AccountUnreachableError) as caught:

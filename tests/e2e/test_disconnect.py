@@ -63,6 +63,7 @@ def test_an_unknown_connection_is_not_found(api: Api) -> None:
     assert api.ask("DELETE", "/connections/nobody").status_code == 404
 
 
+@pytest.mark.fault("F52")
 @pytest.mark.parametrize("field", ["Description", "Priority", "PortRange"])
 def test_a_rule_edited_by_hand_is_kept_and_reported(api: Api, cloud: Cloud, field: str) -> None:
     cloud.put(pair())
@@ -93,6 +94,7 @@ def test_a_rule_that_somebody_removed_is_not_missed(api: Api, cloud: Cloud) -> N
     assert cloud.estate() == start
 
 
+@pytest.mark.fault("F32")
 def test_a_rule_that_somebody_removes_meanwhile_is_not_missed(api: Api, cloud: Cloud) -> None:
     start = cloud.put(pair())
     flows = [{"protocol": "tcp", "port_range": port} for port in ("3306/3306", "3307/3307")]
@@ -189,6 +191,7 @@ def test_a_disconnect_says_what_still_allows_the_flow(api: Api, cloud: Cloud) ->
     assert operation["result"]["verdicts"][0]["verdict"] == "reachable"
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize("method", METHODS)
 def test_an_instance_that_is_gone_is_no_obstacle(api: Api, cloud: Cloud, method: str) -> None:
     cloud.put(pair())
@@ -201,6 +204,7 @@ def test_an_instance_that_is_gone_is_no_obstacle(api: Api, cloud: Cloud, method:
     assert len(cloud.estate()["security_groups"]) == 2
 
 
+@pytest.mark.fault("F45")
 def test_a_group_that_is_gone_is_no_obstacle(api: Api, cloud: Cloud) -> None:
     cloud.put(pair(groups=[group_entry("sg-c")]))
     connection_id = api.connect(REQUEST)["connection_id"]

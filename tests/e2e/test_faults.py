@@ -42,6 +42,7 @@ def passes(cloud: Cloud, request: Document) -> bool:
     return all(cloud.passes(probe) for probe in asked_probes(cloud.estate(), request))
 
 
+@pytest.mark.fault("F21", "F25", "F45")
 @pytest.mark.parametrize(
     ("code", "status"),
     [
@@ -219,6 +220,7 @@ def twin(**fields: object) -> Document:
     }  # fmt: skip
 
 
+@pytest.mark.fault("F19")
 def test_an_equal_rule_that_somebody_adds_meanwhile_is_adopted_and_survives(
     api: Api, cloud: Cloud
 ) -> None:
@@ -235,6 +237,7 @@ def test_an_equal_rule_that_somebody_adds_meanwhile_is_adopted_and_survives(
     assert cloud.rules("sg-b") == [theirs]
 
 
+@pytest.mark.fault("F19", "F20")
 def test_of_a_batch_only_our_own_rules_are_taken_back(api: Api, cloud: Cloud) -> None:
     cloud.put(pair())
     cloud.faults({"id": "hold", "match": {"action": "AuthorizeSecurityGroup"}, "kind": "hold"})
@@ -277,6 +280,7 @@ def test_a_membership_that_somebody_makes_meanwhile_does_no_harm(api: Api, cloud
     assert start["security_groups"] == cloud.estate()["security_groups"]
 
 
+@pytest.mark.fault("F38")
 def test_a_drop_that_somebody_adds_meanwhile_ends_in_a_rollback(api: Api, cloud: Cloud) -> None:
     cloud.put(pair())
     drop = twin(Policy="drop", SourceCidrIp="10.170.0.0/16", Description="stop")
@@ -325,6 +329,7 @@ def test_what_can_neither_be_finished_nor_taken_back_asks_for_attention(
     assert cloud.estate() == start
 
 
+@pytest.mark.fault("F49")
 def test_a_way_back_that_is_delayed_is_gone_to_its_end(api: Api, cloud: Cloud) -> None:
     start = cloud.put(place())
     cloud.faults(

@@ -102,6 +102,7 @@ def test_what_was_added_is_read_back_before_anything_is_removed(
     assert READ in actions[last_add : actions.index(REMOVE)]
 
 
+@pytest.mark.fault("F31")
 def test_nothing_is_removed_once_somebody_else_has_changed_the_group(
     cloud: Cloud, tmp_path: Path
 ) -> None:

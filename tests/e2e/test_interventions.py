@@ -54,6 +54,7 @@ def test_an_operation_that_waits_its_turn_is_cancelled_and_touches_nothing(
     assert cloud.rules("sg-a") == []
 
 
+@pytest.mark.fault("F47")
 def test_an_operation_is_cancelled_while_it_reads(api: Api, cloud: Cloud) -> None:
     start = cloud.put(pair())
     api.plan(ONE_WAY)
@@ -95,6 +96,7 @@ def test_what_does_not_exist_is_not_steered(api: Api, what: str) -> None:
 # --- rollback -------------------------------------------------------------------------
 
 
+@pytest.mark.fault("F47")
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_running_operation_turns_back_at_the_next_boundary(
@@ -259,6 +261,7 @@ def test_what_was_put_back_halfway_is_put_back_to_the_end(api: Api, cloud: Cloud
     assert cloud.estate() == start
 
 
+@pytest.mark.fault("F49")
 @pytest.mark.parametrize("arrives", [True, False])
 def test_no_direction_is_chosen_while_a_removal_may_still_take_effect(
     api: Api, cloud: Cloud, *, arrives: bool
@@ -316,6 +319,7 @@ def test_a_resumption_that_is_cancelled_leaves_the_connection_as_it_was(
 # --- what others did meanwhile ----------------------------------------------------------
 
 
+@pytest.mark.fault("F37")
 def test_what_somebody_else_changed_meanwhile_is_listed_and_left_alone(
     api: Api, cloud: Cloud
 ) -> None:

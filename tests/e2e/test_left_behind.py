@@ -68,6 +68,7 @@ def left_behind(
     return database, operation
 
 
+@pytest.mark.fault("F54")
 def test_what_an_earlier_version_left_untouched_is_begun_anew(cloud: Cloud, tmp_path: Path) -> None:
     start = cloud.put(pair())
     database, operation = left_behind(cloud, tmp_path, (READ, 5, "before"), OUTDATED)
@@ -75,6 +76,7 @@ def test_what_an_earlier_version_left_untouched_is_begun_anew(cloud: Cloud, tmp_
         assert check_settled(service.api, cloud, start, operation) == "succeeded"
 
 
+@pytest.mark.fault("F54")
 @pytest.mark.parametrize("how", [OUTDATED, GIVEN_UP], ids=["outdated", "given-up"])
 def test_what_was_left_halfway_needs_attention_and_is_out_of_the_way(
     cloud: Cloud, tmp_path: Path, how: str
@@ -122,6 +124,7 @@ def settled(api: Api, operation: Document) -> Document:
     return api.ended(later, "rolled_back")
 
 
+@pytest.mark.fault("F18")
 @pytest.mark.parametrize(
     ("action", "request_"),
     [

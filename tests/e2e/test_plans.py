@@ -88,6 +88,7 @@ def world() -> Document:
     )
 
 
+@pytest.mark.fault("F10")
 @pytest.mark.parametrize("change", [add_rule, change_rule, remove_rule, isolate, join, move])
 def test_a_plan_whose_world_has_changed_is_stale(
     api: Api, cloud: Cloud, change: Callable[[Document], None]
@@ -155,6 +156,7 @@ def test_two_equal_plans_end_as_one_and_a_stale_one(api: Api, cloud: Cloud) -> N
     refused(api, second, "plan_stale")
 
 
+@pytest.mark.fault("F10")
 def test_a_plan_that_waits_for_another_one_is_rejected_as_stale(api: Api, cloud: Cloud) -> None:
     cloud.put(pair())
     plans = [api.plan(REQUEST), api.plan(REQUEST)]
@@ -315,6 +317,7 @@ def test_an_operation_that_has_become_impossible_is_rejected(api: Api, cloud: Cl
     assert len(cloud.changes()) == 1
 
 
+@pytest.mark.fault("F45")
 def test_an_operation_whose_instance_is_gone_is_rejected(api: Api, cloud: Cloud) -> None:
     cloud.put(pair())
     first, second = waiting(api, cloud, REQUEST)

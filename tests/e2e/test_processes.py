@@ -113,6 +113,7 @@ KILLED = [
 ]
 
 
+@pytest.mark.fault("F15", "F17", "F39", "F41")
 @pytest.mark.parametrize(("request_", "action", "nth", "when"), KILLED)
 def test_an_operation_that_was_killed_ends_after_a_restart(
     cloud: Cloud, tmp_path: Path, request_: Document, action: str, nth: int, when: str
@@ -154,6 +155,7 @@ def test_a_call_of_a_killed_process_that_takes_effect_late_doubles_nothing(
         assert check_settled(service.api, cloud, start, operation) == "succeeded"
 
 
+@pytest.mark.fault("F34", "F41")
 def test_a_disconnect_that_was_killed_ends_after_a_restart(cloud: Cloud, tmp_path: Path) -> None:
     start = cloud.put(pair())
     database = tmp_path / "intercom.sqlite3"
@@ -171,6 +173,7 @@ def test_a_disconnect_that_was_killed_ends_after_a_restart(cloud: Cloud, tmp_pat
         assert service.api.connection(connection_id)["ledger"] == []
 
 
+@pytest.mark.fault("F42")
 def test_a_service_that_is_stopped_ends_well_and_goes_on_later(
     cloud: Cloud, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_rollback_has_a_reserve(api: Api, cloud: Cloud) -> None:
     assert cloud.estate() == before
 
 
+@pytest.mark.fault("F22")
 def test_a_throttled_minute_is_not_asked_again(api: Api, cloud: Cloud) -> None:
     cloud.put(pair())
     cloud.faults(cloud.fault(ADD, "throttle"))

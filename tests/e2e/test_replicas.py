@@ -69,6 +69,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.fault("F41")
 @pytest.mark.parametrize(("action", "nth", "when"), MOMENTS)
 def test_a_replica_that_never_comes_back_is_taken_over_from(
     cloud: Cloud, records: Records, replicas: list[Replica], action: str, nth: int, when: str
@@ -84,6 +85,7 @@ def test_a_replica_that_never_comes_back_is_taken_over_from(
     assert [each.split("@")[0] for each in records.tenures()] == [other.name]
 
 
+@pytest.mark.fault("F43")
 @pytest.mark.parametrize(
     ("action", "nth", "when"),
     [
@@ -111,6 +113,7 @@ def test_a_replica_that_was_frozen_makes_no_further_call(
     assert check_settled(frozen.api, cloud, start, operation) == "succeeded"
 
 
+@pytest.mark.fault("F6")
 @pytest.mark.parametrize("nth", [1, pytest.param(2, marks=LONG)])
 def test_an_operation_survives_that_the_database_ends_every_connection(
     cloud: Cloud, records: Records, replicas: list[Replica], nth: int
@@ -125,6 +128,7 @@ def test_an_operation_survives_that_the_database_ends_every_connection(
     assert check_settled(replicas[1].api, cloud, start, operation) == "succeeded"
 
 
+@pytest.mark.fault("F42")
 def test_who_is_stopped_under_load_ends_well_and_loses_nothing(
     cloud: Cloud, replicas: list[Replica]
 ) -> None:
@@ -203,6 +207,7 @@ def on_port(port: int) -> Document:
     return between(0, flows=flows, bidirectional=True)
 
 
+@pytest.mark.fault("F5")
 def test_operations_on_one_group_never_interleave_and_others_run_side_by_side(
     cloud: Cloud, replicas: list[Replica]
 ) -> None:

@@ -41,6 +41,7 @@ def hold(cloud: Cloud, action: str) -> None:
     cloud.faults({"id": "hold", "match": {"action": action, "nth": 1}, "kind": "hold"})
 
 
+@pytest.mark.fault("F16", "F17")
 @pytest.mark.parametrize(("action", "request_"), REQUESTS)
 def test_a_call_that_takes_effect_late_doubles_nothing(
     api: Api, cloud: Cloud, action: str, request_: Document

@@ -70,24 +70,26 @@ def _put(opened: Connection, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("column", ["account_id", "region_id", "group_id", "sha256"])
-def test_a_backup_that_is_filed_under_another_group_is_found(store: SqlStore, column: str) -> None:
-    keep(store, lambda work: work.backups.add(backup()))
-    with store.write() as work:
+def test_a_backup_that_is_filed_under_another_group_is_found(
+    sql_store: SqlStore, column: str
+) -> None:
+    keep(sql_store, lambda work: work.backups.add(backup()))
+    with sql_store.write() as work:
         work._connection.execute(text(f"UPDATE backups SET {column} = 'another'"))
         work.commit()
-    with store.read() as work:
+    with sql_store.read() as work:
         found = work.backups.get("backup-1")
     assert found is not None
     with pytest.raises(BackupCorruptError):
         found.check()
 
 
-def test_a_listing_shows_damaged_backups_too(store: SqlStore) -> None:
-    keep(store, lambda work: work.backups.add(backup()))
-    with store.write() as work:
+def test_a_listing_shows_damaged_backups_too(sql_store: SqlStore) -> None:
+    keep(sql_store, lambda work: work.backups.add(backup()))
+    with sql_store.write() as work:
         work._connection.execute(text("UPDATE backups SET content = '{no json'"))
         work.commit()
-    with store.read() as work:
+    with sql_store.read() as work:
         [found] = work.backups.page(limit=10, position=None).items
     assert found.content == {}
 

@@ -1,4 +1,4 @@
-"""What every noun promises, on both databases."""
+"""What every noun promises, in every store."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -180,9 +180,9 @@ def test_an_instant_comes_back_in_utc_to_the_microsecond(store: Store) -> None:
     assert kept.created_at.isoformat() == "2026-03-01T12:00:00.123456+00:00"
 
 
-def test_an_instant_without_time_zone_is_refused(store: Store) -> None:
+def test_an_instant_without_time_zone_is_refused(sql_store: Store) -> None:
     naive = replace(account(), created_at=NOON.replace(tzinfo=None))
-    with store.write() as work, pytest.raises(StatementError, match="time zone"):
+    with sql_store.write() as work, pytest.raises(StatementError, match="time zone"):
         work.accounts.add(naive)
 
 
@@ -322,6 +322,34 @@ def test_the_revision_of_a_place_grows_when_a_call_is_made_and_when_it_has_ended
         with store.read() as work:
             seen.append(work.revisions.all())
     assert seen == [{PLACE: number} for number in (1, 2, 3, 4)]
+
+
+def test_an_intent_that_was_begun_again_has_no_outcome_yet(store: Store) -> None:
+    """A process that dies in its second try must not leave the end of the first one behind."""
+    keep(
+        store,
+        lambda work: work.intents.begin("operation-1", "token-1", change(), NOON),
+        lambda work: work.intents.end("token-1", "later", NOON),
+        lambda work: work.intents.begin("operation-1", "token-1", change(), NOON),
+    )
+    with store.read() as work:
+        kept = work.intents.get("token-1")
+    assert kept is not None
+    assert (kept.outcome, kept.times_begun) == (None, 2)
+
+
+def test_an_intent_keeps_the_name_by_which_a_new_group_was_called(store: Store) -> None:
+    creation = change() | {"action": "create_group", "group_id": "sg-new"}
+    keep(
+        store,
+        lambda work: work.intents.begin("operation-1", "token-1", creation, NOON),
+        lambda work: work.intents.end("token-1", "done", NOON, group_id="sg-1"),
+        lambda work: work.intents.begin("operation-1", "token-2", creation, NOON),
+    )
+    with store.read() as work:
+        first, second = work.intents.of_operation("operation-1")
+    assert first.change == creation | {"group_id": "sg-1", "called": "sg-new"}
+    assert second.change == creation
 
 
 # --- turns ---------------------------------------------------------------------

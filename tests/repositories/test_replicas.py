@@ -1,32 +1,25 @@
 """Who is there, who is no more, and whose work may be taken over: by the database's clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from app.domain.errors import SupersededError
-from app.ports.store import Work
+from app.ports.store import Store, Work
 from app.repositories.store import SqlStore
 
 NOTHING, AGES = timedelta(0), timedelta(days=1)
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[SqlStore]:
-    store = SqlStore(url=database_url)
-    yield store
-    store.close()
-
-
-def in_a_transaction(store: SqlStore, act: Callable[[Work], object]) -> object:
+def in_a_transaction(store: Store, act: Callable[[Work], object]) -> object:
     with store.write() as work:
         answer = act(work)
         work.commit()
     return answer
 
 
-def test_each_start_is_a_tenure_of_its_own(store: SqlStore) -> None:
+def test_each_start_is_a_tenure_of_its_own(store: Store) -> None:
     first = in_a_transaction(store, lambda work: work.replicas.enlist("one", "2"))
     second = in_a_transaction(store, lambda work: work.replicas.enlist("two", "1"))
     again = in_a_transaction(store, lambda work: work.replicas.enlist("one", "2"))
@@ -38,7 +31,7 @@ def test_each_start_is_a_tenure_of_its_own(store: SqlStore) -> None:
     assert in_a_transaction(store, lambda work: work.replicas.beat("one@2"))
 
 
-def test_only_the_silent_lapse_and_never_oneself(store: SqlStore) -> None:
+def test_only_the_silent_lapse_and_never_oneself(store: Store) -> None:
     for name in ("one", "two", "three"):
         in_a_transaction(store, lambda work, name=name: work.replicas.enlist(name, "2"))  # type: ignore[misc]  # bound early
     assert in_a_transaction(store, lambda work: work.replicas.lapse("one@1", AGES)) == ()
@@ -48,7 +41,7 @@ def test_only_the_silent_lapse_and_never_oneself(store: SqlStore) -> None:
         assert list(work.replicas.living()) == ["one@1"]
 
 
-def test_work_is_taken_over_after_the_grace_and_once(store: SqlStore) -> None:
+def test_work_is_taken_over_after_the_grace_and_once(store: Store) -> None:
     for name in ("one", "two"):
         in_a_transaction(store, lambda work, name=name: work.replicas.enlist(name, "2"))  # type: ignore[misc]  # bound early
     in_a_transaction(store, lambda work: work.replicas.lapse("one@1", NOTHING))
@@ -60,7 +53,7 @@ def test_work_is_taken_over_after_the_grace_and_once(store: SqlStore) -> None:
         assert work.replicas.due(NOTHING) == ()
 
 
-def test_whoever_left_in_good_order_is_not_waited_for(store: SqlStore) -> None:
+def test_whoever_left_in_good_order_is_not_waited_for(store: Store) -> None:
     in_a_transaction(store, lambda work: work.replicas.enlist("one", "2"))
     in_a_transaction(store, lambda work: work.replicas.leave("one@1"))
     with store.read() as work:

@@ -152,6 +152,7 @@ def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
             work.turns.release("operation-1")
 
 
+@pytest.mark.fault("F3", "F13")
 def test_a_full_disk_is_storage_unavailable_and_passes(sqlite_url: str) -> None:
     schema.migrate(sqlite_url)
     store = SqlStore(url=sqlite_url)

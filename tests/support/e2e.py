@@ -11,17 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
-import uvicorn
 
-from app.bootstrap import Service, build
-from app.cli.serve import listen
-from app.main import create_app
-from app.settings import Cloud as CloudName
-from app.settings import Settings
-from app.simulator.server import running
 from tests.support.clouds import (
     ACCOUNT,
     BASE_ACCOUNT,
@@ -33,6 +26,10 @@ from tests.support.clouds import (
     group_entry,
     instance_entry,
 )
+
+if TYPE_CHECKING:
+    from app.bootstrap import Service
+    from app.settings import Settings
 
 Document: TypeAlias = dict[str, Any]
 
@@ -274,12 +271,18 @@ class Chain:
 
     api: Api
     cloud: Cloud
-    service: Service
+    service: "Service"
 
 
 @contextmanager
 def chained(database_url: str, **settings: object) -> Iterator[Chain]:
     """Run the whole chain on a database, with both accounts of the estates registered."""
+    # Imported here: who only wants estates and packets does not wait for all of the service.
+    from app.bootstrap import build
+    from app.settings import Cloud as CloudName
+    from app.settings import Settings
+    from app.simulator.server import running
+
     settings = {"inventory_max_age": timedelta(0)} | settings  # a test's hand is quick
     with running(estate()) as simulator:
         chosen = Settings(
@@ -304,8 +307,13 @@ def chained(database_url: str, **settings: object) -> Iterator[Chain]:
 
 
 @contextmanager
-def serving(service: Service, settings: Settings) -> Iterator[str]:
+def serving(service: "Service", settings: "Settings") -> Iterator[str]:
     """Serve a started service over HTTP in a thread, on a free port."""
+    import uvicorn
+
+    from app.cli.serve import listen
+    from app.main import create_app
+
     app = create_app(
         service.house,
         api_key=API_KEY,

@@ -11,6 +11,9 @@ from app.workflow.outcomes import Outcome, outcome_of, result_of
 
 J = TypeVar("J", bound=Json)
 
+SHORT = timedelta(seconds=1)
+"""Pauses below this are not journalled: how many there were may differ from run to run."""
+
 
 class Crash(BaseException):
     """The process died here. Not an Exception: nobody can catch that in a real one."""
@@ -77,6 +80,10 @@ class JournalledSteps:
         return cast("J", result_of(self._kept(name)))
 
     def pause(self, length: timedelta) -> None:
+        if length < SHORT:
+            self._crash(Moment.BEFORE, "pause")
+            self._wait(length)
+            return
         if self._place == len(self._journal.entries):
             self._journal.entries.append(("pause", {"result": None}))
             self._crash(Moment.BEFORE, "pause")

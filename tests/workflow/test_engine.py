@@ -55,6 +55,7 @@ def test_a_transaction_that_is_undone_leaves_neither_row_nor_operation(database_
     assert ran == [item.operation_id for item in kept] == ["committed"]
 
 
+@pytest.mark.fault("F5", "F48")
 def test_an_operation_that_is_enqueued_twice_runs_once(empty_url: str) -> None:
     ran: list[str] = []
     with launched(empty_url, lambda operation_id, _: ran.append(operation_id)) as engine:
@@ -160,6 +161,7 @@ def revived(url: str, operation: Callable[[str, Steps], None], ended: threading.
         engine.close()
 
 
+@pytest.mark.fault("F6")
 @pytest.mark.parametrize("inside", [True, False])
 def test_an_operation_goes_on_when_the_store_can_be_used_again(
     empty_url: str, *, inside: bool
@@ -184,6 +186,7 @@ def test_an_operation_goes_on_when_the_store_can_be_used_again(
     assert tries == ["one", "two", "two", "two"]
 
 
+@pytest.mark.fault("F6", "F39")
 def test_an_operation_goes_on_when_the_journal_can_be_kept_again(empty_url: str) -> None:
     ended = threading.Event()
     tries: list[str] = []
@@ -386,9 +389,12 @@ def living(store: SqlStore) -> list[str]:
 QUICK = Terms(lease=timedelta(seconds=0.6), grace=timedelta(seconds=0.1))
 
 
+@pytest.mark.fault("F43")
+@pytest.mark.parametrize("settled", [False, True], ids=["in-time", "after-it-was-settled"])
 def test_an_engine_that_was_taken_over_from_begins_anew_and_what_it_ran_writes_no_more(
-    postgresql: PostgreSql,
+    postgresql: PostgreSql, settled: bool
 ) -> None:
+    """Also what it took from the queue when others had thought that it was done with."""
     url = postgresql.create("taken_over", template=TEMPLATE)
     in_two, go_on = threading.Event(), threading.Event()
     wrote: list[str | None] = []
@@ -414,6 +420,8 @@ def test_an_engine_that_was_taken_over_from_begins_anew_and_what_it_ran_writes_n
         assert in_two.wait(10)
         with store.write() as work:  # somebody else finds it silent
             assert work.replicas.lapse("two@1", timedelta(0)) == ("one@1",)
+            if settled:
+                work.replicas.settle("one@1")
             work.commit()
         wait_until(lambda: living(store) == ["one@2"], what="another tenure")
         go_on.set()

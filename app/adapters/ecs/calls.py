@@ -11,6 +11,7 @@ from app.adapters.ecs.patience import Patience
 from app.adapters.ecs.sessions import Sessions
 from app.adapters.ecs.transport import (
     Identity,
+    NoAnswerError,
     NotSentError,
     RefusedError,
     Reply,
@@ -112,13 +113,16 @@ class Calls:
                 unless the code says that all is well.
         """
         try:
-            return self._send(request, self._permit, retry=again)
+            reply = self._send(request, self._permit, retry=again)
+            if not isinstance(reply["RequestId"], str):
+                raise NoAnswerError("the reply is not one of this API")
         except RefusedError as refusal:
             meaning = self._refused(refusal, request, kind_of_change(refusal))
             raise RefusedChange(refusal, meaning) from refusal
         except WireError as error:
             kind = CloudUnavailableError if isinstance(error, NotSentError) else OutcomeUnknownError
             raise self._error(kind, str(error), request) from error
+        return reply
 
     def _send(self, request: SdkRequest, permit: Permit = free, *, retry: bool) -> Reply:
         identity = self._sessions.identity(self._access)

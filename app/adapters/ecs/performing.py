@@ -161,7 +161,7 @@ def client_token(token: str) -> str:
 
 def _new_group_id(calls: Calls, reply: Reply) -> str:
     group_id = reply.get("SecurityGroupId")
-    if not group_id:
+    if not isinstance(group_id, str) or not group_id:
         raise OutcomeUnknownError(
             "CreateSecurityGroup: the answer names no group",
             action="CreateSecurityGroup",
@@ -169,4 +169,4 @@ def _new_group_id(calls: Calls, reply: Reply) -> str:
             account_id=calls.place.account_id,
             region_id=calls.place.region_id,
         )
-    return str(group_id)
+    return group_id

@@ -1,0 +1,123 @@
+"""What the seeds have found in the service, each as small as it can be shown."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.domain.changes import CreatedGroup, DeleteGroup, Effect, Joined
+from app.domain.connections import LedgerEntry
+from app.domain.disconnecting import depart
+from tests.seeded.test_boundaries import BUSY, connecting, disconnecting
+from tests.support.e2e import Document, connect_request
+from tests.support.seeded.runs import run
+from tests.support.seeded.scenes import Act, Scene, place
+from tests.support.seeded.simulation import Simulation
+from tests.support.worlds import group, instance, world
+
+
+def statuses(simulation: Simulation) -> list[str]:
+    return [each.status.value for each in simulation.truth.operations()]
+
+
+def fault(action: str, kind: str, **fields: Any) -> Document:
+    return {"match": {"action": action}, "kind": kind, **fields}
+
+
+def crash_in(scene: Scene, where: str, *, nth: int = 1) -> frozenset[int]:
+    """The number of the effect at this place of the trace."""
+    simulation = Simulation(scene, where)
+    found: list[int] = []
+
+    def note(text: str) -> None:
+        if text == where:
+            found.append(simulation.effects + 1)
+        Simulation.tell(simulation, text)
+
+    simulation.tell = note  # type: ignore[method-assign]  # the harness's own, to count
+    simulation.run()
+    return frozenset({found[nth - 1]})
+
+
+@pytest.mark.parametrize("change", ["change 2", "change 3"])
+def test_a_membership_that_was_noted_before_a_crash_is_still_ours(change: str) -> None:
+    """The end of the call was kept, the process died before the journal knew: asked again, the
+    cloud says that it is a member already, and it was taken for somebody else's."""
+    scene = connecting("dedicated_group")
+    simulation = run("noted", scene, crash_at=crash_in(scene, f"cut_short {change}"))
+    assert statuses(simulation) == ["succeeded", "succeeded"]  # and all was given back
+
+
+@pytest.mark.parametrize("where", ["reply JoinSecurityGroup"])
+def test_a_second_try_that_a_crash_cuts_short_does_not_count_as_the_first_one(where: str) -> None:
+    """The first try was throttled; what the second one did was taken for somebody else's."""
+    throttled = fault("JoinSecurityGroup", "throttle", times=1)
+    scene = replace(connecting("shared_group"), faults=(throttled,))
+    simulation = run("second", scene, crash_at=crash_in(scene, where, nth=2))
+    assert statuses(simulation) == ["succeeded", "succeeded"]
+
+
+def test_a_new_group_goes_after_its_members_whatever_was_seen_first() -> None:
+    """Reads that lag show a member before the group, and the ledger had them in that order."""
+    new = group(group_id="sg-new")
+    made = world(
+        groups=[group(), new],
+        instances=[instance(groups=("sg-1", "sg-new"))],
+        references={"sg-new": ()},
+    )
+    effects: tuple[Effect, ...] = (
+        Joined(new.place, "sg-new", "i-a"),
+        CreatedGroup(new.place, "sg-new", "new", None),
+    )
+    entries = [
+        LedgerEntry(f"{number}", "operation", effect, frozenset({"connection"}))
+        for number, effect in enumerate(effects)
+    ]
+    for order in (entries, entries[::-1]):
+        changes = depart(made, order, "connection").changes
+        assert isinstance(changes[-1], DeleteGroup)
+
+
+def test_what_does_not_show_yet_is_not_taken_for_gone() -> None:
+    """A disconnect right after a connect, while reads lag: nothing showed, so nothing was
+    removed, and what was ours stayed in the cloud for ever."""
+    lagging = {"consistency": {"delay_seconds": 9, "replicas": 1}}
+    scene = replace(disconnecting("address_rules"), settings=lagging, traits=frozenset({"stale"}))
+    assert statuses(run("gone", scene)) == ["succeeded", "succeeded"]
+
+
+def test_a_call_that_was_never_seen_does_not_need_attention_for_ever() -> None:
+    """Nobody knows of a group whether it was made; what took it up needed attention again."""
+    faults = (fault("CreateSecurityGroup", "error", code="OperationConflict", status=409, times=3),)
+    scene = replace(connecting("dedicated_group"), faults=faults)
+    simulation = run("never seen", scene)
+    assert statuses(simulation) == ["needs_attention", "rolled_back"]
+
+
+def test_a_way_back_leaves_what_another_connection_has_come_to_rest_on() -> None:
+    """One could not go back and needed attention; another one rested on what was left."""
+    request = connect_request("address_rules", ["i-a"], ["i-b"], bidirectional=True)
+    refused = {"match": {"action": "AuthorizeSecurityGroup", "nth": 2}, "kind": "forbidden"}
+    scene = Scene(
+        estate=place(),
+        requests=(),
+        acts=(
+            Act(0, "connect", (request,)),
+            Act(BUSY, "connect", (connect_request("address_rules", ["i-a"], ["i-b"]),)),
+        ),
+        faults=(refused, fault("RevokeSecurityGroup", "forbidden")),
+    )
+    simulation = run("rests on", scene)
+    ended = {each.connection_id: each.status.value for each in simulation.truth.operations()}
+    assert list(ended.values()) == ["rolled_back", "succeeded"]
+
+
+def test_a_process_that_was_frozen_for_long_loses_nothing_that_it_takes_up_then() -> None:
+    """Its work had been taken over and settled when it took one more from the queue."""
+    simulation = run(931)
+    assert statuses(simulation).count("succeeded") == 4
+
+
+def test_a_rule_that_is_edited_right_before_it_goes_is_left() -> None:
+    """The way back was planned when the rule was ours; it was edited before it was removed."""
+    run(1938)
