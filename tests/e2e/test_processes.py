@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import pytest
 
@@ -28,6 +29,7 @@ from tests.support.e2e import (
     service_environment,
     until,
 )
+from tests.support.swallowing import swallowing
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -57,10 +59,21 @@ class Served:
         self.process.wait()
 
 
+TAKING_OVER = {
+    "INTERCOM_LEASE": "2",
+    "INTERCOM_READ_TIMEOUT": "2",
+    "INTERCOM_CONNECT_TIMEOUT": "1",
+}
+"""Settings of a process that need not wait long for the calls of the one before it."""
+
+
 @contextmanager
-def served(cloud: Cloud, database: str | Path, folder: Path, *arguments: str) -> Iterator[Served]:
+def served(
+    cloud: Cloud, database: str | Path, folder: Path, *arguments: str, **settings: str
+) -> Iterator[Served]:
     log = folder / f"{uuid.uuid4()}.log"
     environment = service_environment(cloud.url, database) | {"INTERCOM_SETTLE_WINDOW": "3"}
+    environment |= settings
     serving = ["serve", "--port", "0", *arguments]
     with started(serving, environment, log) as (url, process):
         api = Api(url)
@@ -96,43 +109,94 @@ def check_settled(api: Api, cloud: Cloud, start: Document, operation: Document) 
 
 LONG = pytest.mark.long
 READ = "DescribeSecurityGroupAttribute"
-KILLED = [
-    pytest.param(BOTH_WAYS, READ, 5, "before", id="before-the-first-change"),
-    pytest.param(BOTH_WAYS, "AuthorizeSecurityGroup", 1, "before", id="in-the-first-change"),
-    pytest.param(BOTH_WAYS, "AuthorizeSecurityGroup", 1, "after", id="after-its-effect"),
-    pytest.param(
-        BOTH_WAYS, "AuthorizeSecurityGroup", 2, "after", id="after-the-last-effect", marks=LONG
-    ),
-    pytest.param(BOTH_WAYS, READ, 9, "before", id="at-the-verification"),
-    pytest.param(
-        DEDICATED, "CreateSecurityGroup", 1, "before", id="before-a-new-group", marks=LONG
-    ),
-    pytest.param(DEDICATED, "CreateSecurityGroup", 1, "after", id="after-a-new-group"),
-    pytest.param(DEDICATED, "JoinSecurityGroup", 2, "after", id="after-a-second-join", marks=LONG),
-    pytest.param(SHARED, "JoinSecurityGroup", 1, "after", id="after-a-join", marks=LONG),
-]
+Point: TypeAlias = tuple[Document, str, int, str]
+"""Where a process is killed: the request, the action, which call of it, before or after it."""
+
+POINTS: Mapping[str, Point] = {
+    "before the first change": (BOTH_WAYS, READ, 5, "before"),
+    "in the first change": (BOTH_WAYS, "AuthorizeSecurityGroup", 1, "before"),
+    "after its effect": (BOTH_WAYS, "AuthorizeSecurityGroup", 1, "after"),
+    "after the last effect": (BOTH_WAYS, "AuthorizeSecurityGroup", 2, "after"),
+    "at the verification": (BOTH_WAYS, READ, 9, "before"),
+    "before a new group": (DEDICATED, "CreateSecurityGroup", 1, "before"),
+    "after a new group": (DEDICATED, "CreateSecurityGroup", 1, "after"),
+    "after a second join": (DEDICATED, "JoinSecurityGroup", 2, "after"),
+    "after a join": (SHARED, "JoinSecurityGroup", 1, "after"),
+}
+FEW = ("in the first change", "after its effect", "at the verification", "after a new group")
+
+
+def kill_at(cloud: Cloud, service: Served, point: Point) -> Document:
+    """Start an operation, and kill the process that carries it out at this point of it."""
+    request, action, nth, when = point
+    cloud.clear_calls()
+    hold(cloud, action, nth, when)
+    operation = service.api.start(request)
+    until(
+        lambda: len([each for each in cloud.calls() if each["action"] == action]) >= nth,
+        "the call never came",
+    )
+    assert not service.api.operation(operation)["done"]
+    service.kill()
+    cloud.clear_faults()
+    return operation
+
+
+def kill_at_each(
+    cloud: Cloud, database: str | Path, folder: Path, names: Iterable[str]
+) -> list[str]:
+    """Kill a service at each of the points; return how its operations ended after the next
+    start, which is also where the next one begins.
+    """
+    start, ended = cloud.put(pair()), []
+    operation: Document | None = None
+    for name in [*names, None]:
+        with served(cloud, database, folder, **TAKING_OVER) as service:
+            if operation is None:
+                service.api.register(ACCOUNT)
+            else:
+                ended.append(check_settled(service.api, cloud, start, operation))
+            if name is not None:
+                operation = kill_at(cloud, service, POINTS[name])
+    return ended
 
 
 @pytest.mark.fault("F15", "F17", "F39", "F41")
-@pytest.mark.parametrize(("request_", "action", "nth", "when"), KILLED)
-def test_an_operation_that_was_killed_ends_after_a_restart(
-    cloud: Cloud, tmp_path: Path, request_: Document, action: str, nth: int, when: str
+def test_an_operation_that_was_killed_anywhere_ends_after_a_restart(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    ended = kill_at_each(cloud, tmp_path / "intercom.sqlite3", tmp_path, POINTS)
+    assert ended == ["succeeded"] * 9
+
+
+@pytest.mark.fault("F15", "F17", "F39", "F41")
+@pytest.mark.parametrize("names", [FEW, pytest.param(tuple(POINTS), marks=LONG)], ids=len)
+def test_an_operation_on_postgresql_that_was_killed_anywhere_ends_after_a_restart(
+    cloud: Cloud, tmp_path: Path, postgresql: PostgreSql, names: tuple[str, ...]
+) -> None:
+    database = postgresql.create("killed", template=TEMPLATE)
+    assert kill_at_each(cloud, database, tmp_path, names) == ["succeeded"] * len(names)
+    postgresql.drop("killed")
+
+
+@pytest.mark.fault("F4")
+def test_an_acceptance_whose_confirmation_is_lost_is_carried_out_once(
+    cloud: Cloud, tmp_path: Path, postgresql: PostgreSql
 ) -> None:
     start = cloud.put(pair())
-    database = tmp_path / "intercom.sqlite3"
-    with served(cloud, database, tmp_path) as service:
-        service.api.register(ACCOUNT)
-        hold(cloud, action, nth, when)
-        operation = service.api.start(request_)
-        until(
-            lambda: len([each for each in cloud.calls() if each["action"] == action]) >= nth,
-            "the call never came",
-        )
-        assert not service.api.operation(operation)["done"]
-        service.kill()
-    cloud.clear_faults()
-    with served(cloud, database, tmp_path) as service:
-        assert check_settled(service.api, cloud, start, operation) == "succeeded"
+    database = postgresql.create("swallowed", template=TEMPLATE)
+    with swallowing(postgresql.folder, tmp_path) as wire:
+        url = database.replace(str(postgresql.folder), str(tmp_path))
+        with served(cloud, url, tmp_path) as service:
+            service.api.register(ACCOUNT)
+            wire.swallow_commit_after("INSERT INTO operations ")
+            answer = service.api.ask("POST", "/connections", BOTH_WAYS)
+            assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+            assert wire.swallowed.is_set()
+            [operation] = service.api.get("/operations")["items"]
+            assert check_settled(service.api, cloud, start, operation) == "succeeded"
+            assert len(service.api.get("/connections")["items"]) == 1
+    postgresql.drop("swallowed")
 
 
 def test_a_call_of_a_killed_process_that_takes_effect_late_doubles_nothing(
