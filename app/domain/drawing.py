@@ -80,7 +80,7 @@ _INSIDE: Mapping[Share, str] = {
 
 def _lines(node: Node) -> list[str]:
     """Return what stands in a node: who, how many, and what they may send one another."""
-    names = [*node.names[:3]]
+    names = [part for each in node.names[:3] for part in _parted(each)]
     if len(node.names) > 3:
         names.append(f"and {len(node.names) - 3} more groups")
     lines = [*names, *([_instances(node)] if node.instances else [])]
@@ -88,6 +88,14 @@ def _lines(node: Node) -> list[str]:
         inside = _INSIDE[node.share]
         lines.append(inside + label(node.within, NODE_TEXT - len(inside)))
     return [_short(printable(each), NODE_TEXT) for each in lines]
+
+
+def _parted(name: str) -> list[str]:
+    """Give the id of a group a line of its own where it does not fit beside the name."""
+    before, bracket, after = name.rpartition(" (")
+    if len(name) <= NODE_TEXT or not bracket:
+        return [name]
+    return [before, f"({after}"]
 
 
 # --- Mermaid ----------------------------------------------------------------------
@@ -142,7 +150,7 @@ class _Box:
         if self.node is None:
             return PORT_HEIGHT
         ports = max(len(self.left), len(self.right))
-        return max(LINE_HEIGHT * len(_lines(self.node)) + 18, PORT_HEIGHT * ports + 8)
+        return max(_card_height(self.node), PORT_HEIGHT * ports + 8)
 
     @property
     def middle(self) -> float:
@@ -384,7 +392,6 @@ def _card(node: Node, x: float, y: float, height: float) -> Iterator[str]:
 
 
 ALONE_IN_A_ROW = 4
-ALONE_HEIGHT = 5 * LINE_HEIGHT + 34
 
 
 def _alone(layout: _Layout) -> Iterator[str]:
@@ -392,12 +399,22 @@ def _alone(layout: _Layout) -> Iterator[str]:
     if not layout.alone:
         return
     yield _text(MARGIN, layout.bottom + 12, "Nothing passes to or from:", ' fill="#374151"')
-    for at, node in enumerate(layout.alone):
-        x = MARGIN + at % ALONE_IN_A_ROW * (NODE_WIDTH + GAP)
-        y = layout.bottom + 24 + at // ALONE_IN_A_ROW * ALONE_HEIGHT
-        yield from _card(node, x, y, LINE_HEIGHT * len(_lines(node)) + 18)
+    y = layout.bottom + 24
+    for row in _rows_alone(layout):
+        for at, node in enumerate(row):
+            yield from _card(node, MARGIN + at * (NODE_WIDTH + GAP), y, _card_height(node))
+        y += max(map(_card_height, row)) + GAP / 2
+
+
+def _rows_alone(layout: _Layout) -> list[list[Node]]:
+    alone = layout.alone
+    return [alone[at : at + ALONE_IN_A_ROW] for at in range(0, len(alone), ALONE_IN_A_ROW)]
+
+
+def _card_height(node: Node) -> float:
+    return LINE_HEIGHT * len(_lines(node)) + 18
 
 
 def _alone_height(layout: _Layout) -> float:
-    rows = -(-len(layout.alone) // ALONE_IN_A_ROW)
-    return rows * ALONE_HEIGHT + 24 if rows else 0.0
+    rows = _rows_alone(layout)
+    return sum(max(map(_card_height, row)) + GAP / 2 for row in rows) + 24 if rows else 0.0

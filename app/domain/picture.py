@@ -56,7 +56,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Nodes, the largest first, and at most one link from each to each other one."""
+    """Nodes, and at most one link from each to each other one."""
 
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
@@ -80,15 +80,16 @@ def picture_of(
 ) -> Picture:
     """Fold a matrix into so few nodes and links that a person can follow them.
 
-    The largest sets of groups stay nodes of their own; the others become one.
+    The largest sets of groups stay nodes of their own, each with those that it is linked with,
+    so that what belongs together is seen together; the others become one.
     """
     bits: dict[Groups, int] = {}
     for each in matrix.classes:
         key = frozenset(each.group_ids)
         bits[key] = bits.get(key, 0) | each.bits
     sizes = {key: _instances(matrix, mask) for key, mask in bits.items()}
-    order = sorted(bits, key=lambda key: (-sizes[key], sorted(key)))
     flows = _flows(matrix)
+    order = _together(sorted(bits, key=lambda key: (-sizes[key], sorted(key))), flows)
     kept = min(len(order), most_nodes)
     while kept > 2 and _count(flows, _places(order, kept)) > most_links:
         kept -= 1
@@ -113,6 +114,24 @@ def picture_of(
         if source != target
     )
     return Picture(nodes, links)
+
+
+def _together(order: Sequence[Groups], flows: Iterable[tuple[Groups, Groups]]) -> list[Groups]:
+    """Let each set be followed by those that it is linked with, in their order."""
+    rank = {key: number for number, key in enumerate(order)}
+    linked: dict[Groups, set[Groups]] = {key: set() for key in order}
+    for source, target in flows:
+        linked[source].add(target)
+        linked[target].add(source)
+    found: dict[Groups, None] = {}
+    for key in order:
+        wait = [key]
+        while wait:
+            one = wait.pop(0)
+            if one not in found:
+                found[one] = None
+                wait.extend(sorted(linked[one] - found.keys(), key=rank.__getitem__))
+    return list(found)
 
 
 def _places(order: Sequence[Groups], kept: int) -> dict[Groups, int]:

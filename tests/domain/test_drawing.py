@@ -175,6 +175,38 @@ def test_many_groups_fold_into_few_nodes_and_none_is_lost() -> None:
     assert {(link.share, link.what) for link in picture.links} == {(Share.EVERY_PAIR, ("tcp 22",))}
 
 
+def test_what_is_linked_stays_together_when_the_rest_is_folded() -> None:
+    """Forty shops of two tiers: a few whole shops are seen, not one tier of all of them."""
+    shops = range(40)
+    of = world(
+        groups=[
+            *(group(group_id=f"sg-web-{n:02}") for n in shops),
+            *(
+                group(group_id=f"sg-db-{n:02}", rules=[rule(ports="22", peer=f"sg-web-{n:02}")])
+                for n in shops
+            ),
+        ],
+        instances=[
+            instance(instance_id=f"i-{tier}-{n}", addresses=[f"10.{at}.{n}.1"],
+                     groups=[f"sg-{tier}-{n:02}"])
+            for at, tier in enumerate(("web", "db"))
+            for n in shops
+        ],
+    )  # fmt: skip
+    picture = picture_of(Matrix(of, of.instances, of.instances), of.groups)
+    kept = {name for node in picture.nodes if not node.folded for name in node.names}
+    pairs = [n for n in shops if {f"sg-web-{n:02}", f"sg-db-{n:02}"} <= kept]
+    assert len(pairs) >= len(kept) // 2 >= 11
+    assert len(picture.links) >= len(pairs)
+
+
+def test_a_long_name_gives_its_id_a_line_of_its_own() -> None:
+    node = Node(("managed-by-gateway (sg-managed-gateway)",), 1)
+    told = [each.text for each in ET.fromstring(svg(Picture((node,), ()), "t")).iter(f"{SVG}text")]
+    assert "managed-by-gateway" in told
+    assert "(sg-managed-gateway)" in told
+
+
 def test_a_link_between_some_pairs_is_not_drawn_as_one_between_all() -> None:
     of = world(
         groups=[
