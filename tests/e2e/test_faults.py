@@ -44,15 +44,14 @@ def passes(cloud: Cloud, request: Document) -> bool:
 
 @pytest.mark.fault("F21", "F25", "F45")
 @pytest.mark.parametrize(
-    ("code", "status"),
+    ("method", "code", "status"),
     [
-        ("Forbidden.RAM", 403),
-        ("InvalidParameter", 400),
-        ("AuthorizationLimitExceed", 403),
-        ("InvalidSecurityGroupId.NotFound", 404),
+        ("address_rules", "Forbidden.RAM", 403),
+        ("shared_group", "InvalidParameter", 400),
+        ("dedicated_group", "InvalidSecurityGroupId.NotFound", 404),
+        ("group_authorization", "AuthorizationLimitExceed", 403),
     ],
-)
-@pytest.mark.parametrize("method", METHODS)
+)  # every method with every code: tests/seeded/test_rows.py
 def test_a_refused_second_change_takes_the_first_one_back(
     api: Api, cloud: Cloud, method: str, code: str, status: int
 ) -> None:
@@ -93,8 +92,8 @@ LASTING: list[dict[str, Any]] = [
     {"kind": "error", "code": "ServiceUnavailable", "status": 503, "times": 1},
     {"kind": "delay", "seconds": 0.2},
 ]
-DELAYS = [
-    *((method, fault) for method in METHODS for fault in PASSING),
+DELAYS = [  # every method with every fault: tests/seeded/test_rows.py
+    *(("dedicated_group", fault) for fault in PASSING),
     *(("group_authorization", fault) for fault in LASTING),
 ]
 

@@ -70,6 +70,13 @@ def effects_of(name: str) -> int:
     return simulation.effects_before_heal
 
 
+CONNECTED = {
+    "disconnect of dedicated_group": "connect by dedicated_group",
+    "disconnect of address_rules": "connect by address_rules",
+    "rollback of a success": "connect by group_authorization",
+}
+"""Scenes that begin like another one, where its process has died at every effect already."""
+
 ROLLED_BACK = {f"rollback of {method}" for method in METHODS}
 
 
@@ -77,12 +84,14 @@ ROLLED_BACK = {f"rollback of {method}" for method in METHODS}
 def test_a_process_may_die_at_every_effect(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    count, began = effects_of(name), perf_counter()
-    assert count > 25
-    for number in range(1, count + 1):
+    began = perf_counter()
+    first = effects_of(CONNECTED[name]) + 1 if name in CONNECTED else 1
+    moments = range(first, effects_of(name) + 1)
+    assert len(moments) > 25
+    for number in moments:
         simulation = run(name, SCENES[name], crash_at=frozenset({number}))
         assert simulation.crashed == 1
-    record_property("seeded runs", (count, perf_counter() - began))
+    record_property("seeded runs", (len(moments), perf_counter() - began))
 
 
 def pairs(name: str) -> Iterator[frozenset[int]]:

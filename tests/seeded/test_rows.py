@@ -11,12 +11,12 @@ from app.domain.changes import Revoke
 from app.domain.documents import change_document, read_held
 from app.domain.operations import Operation
 from app.domain.rules import Direction
-from tests.seeded.test_boundaries import BUSY, connecting, disconnecting
+from tests.seeded.test_boundaries import BUSY, LAST_CALL, connecting, disconnecting
 from tests.seeded.test_regressions import crash_in, fault, statuses
 from tests.support.e2e import Document, connect_request, rule
 from tests.support.seeded.cloud import adding, described, removing
 from tests.support.seeded.runs import run
-from tests.support.seeded.scenes import Act, Cue, Scene, place
+from tests.support.seeded.scenes import METHODS, Act, Cue, Scene, place
 from tests.support.seeded.simulation import Simulation
 
 ADD, REMOVE, JOIN = "AuthorizeSecurityGroup", "RevokeSecurityGroup", "JoinSecurityGroup"
@@ -198,8 +198,10 @@ def test_an_intent_that_was_not_sent_is_sent_after_the_crash(where: str) -> None
 @pytest.mark.parametrize(
     "kind",
     [
+        {"kind": "throttle"},
         {"kind": "not_applied_timeout", "seconds": 15},
         {"kind": "reply_lost"},
+        {"kind": "reply_lost", "when": "before"},
         {"kind": "error", "code": "InternalError", "status": 500},
         {"kind": "error", "code": "ServiceUnavailable", "status": 503, "when": "after"},
         {"kind": "malformed_reply", "shape": "html"},
@@ -209,7 +211,7 @@ def test_an_intent_that_was_not_sent_is_sent_after_the_crash(where: str) -> None
     ],
     ids=str,
 )
-@pytest.mark.parametrize("method", ["address_rules", "shared_group", "dedicated_group"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_call_without_an_answer_is_looked_after_and_made_once(
     method: str, kind: Document
 ) -> None:
@@ -504,14 +506,28 @@ def test_a_wall_clock_that_jumps_changes_nothing(where: str, seconds: int) -> No
     assert statuses(simulation) == ["succeeded", "succeeded"]
 
 
-@pytest.mark.fault("F45")
-@pytest.mark.parametrize("method", ["address_rules", "shared_group", "group_authorization"])
-def test_a_group_that_is_deleted_meanwhile_ends_an_operation_without_a_rest(method: str) -> None:
-    action = JOIN if method == "shared_group" else ADD
-    gone: Document = {"match": {"action": action, "nth": 2}, "kind": "error"}
-    gone |= {"code": "InvalidSecurityGroupId.NotFound", "status": 404}
-    simulation, _ = told("F45", replace(connecting(method), faults=(gone,)))
+@pytest.mark.fault("F21", "F25", "F45")
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("Forbidden.RAM", 403),
+        ("InvalidParameter", 400),
+        ("AuthorizationLimitExceed", 403),
+        ("InvalidSecurityGroupId.NotFound", 404),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_second_change_that_is_refused_leaves_nothing_of_the_first(
+    method: str, code: str, status: int
+) -> None:
+    action, nth = LAST_CALL[method]
+    refused: Document = {"match": {"action": action, "nth": nth}, "kind": "error"}
+    refused |= {"code": code, "status": status}
+    simulation, operations = told(
+        f"{method} {code}", replace(connecting(method), faults=(refused,))
+    )
     assert statuses(simulation) == ["rolled_back"]
+    assert (operations[0].error or {})["cloud_code"] == code
 
 
 @pytest.mark.fault("F46")

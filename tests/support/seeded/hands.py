@@ -11,7 +11,7 @@ GROUPS = ("sg-a", "sg-b", "sg-both", "sg-free")
 
 def act(cloud: TwinCloud, chance: Seeded) -> str:
     """Do something that was drawn, if it can be done now; return what."""
-    name = chance.one(sorted(ACTS))
+    name = chance.one((*sorted(ACTS), "recreate", "recreate", "edit"))
     return ACTS[name](cloud, chance) or f"no {name}"
 
 
