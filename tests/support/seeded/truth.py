@@ -217,6 +217,9 @@ class Truth:
         for rule_id, held in cloud.ours().items():
             if held.origin not in self._run.shelf.tables["operations"]:
                 self._fail("I9", f"nobody knows where {rule_id} comes from")
+            weight = cloud.truth.store.groups[held.group_id].weight
+            if weight > (cloud.truth.settings.quotas.rules_per_group or weight):
+                self._fail("I16", f"{held.group_id} holds {weight} rules because of us")
             if held.rule.source_cidr in {"0.0.0.0/0", "::/0"}:
                 self._fail("I6", f"{rule_id} opens the world")
         self._check_exposure()
@@ -326,6 +329,7 @@ class Truth:
     # --- after every commit ---------------------------------------------------------
 
     def committed(self, before: Mapping[str, Table], after: Mapping[str, Table]) -> None:
+        self._check_history(before, after)
         if before["operations"] is after["operations"]:
             return
         for operation_id, (_, now) in after["operations"].items():
@@ -347,6 +351,15 @@ class Truth:
             elif now.status.is_final:
                 self._run.tell(f"{operation_id[-3:]} {now.status.value}")
                 self._check_ended(now)
+
+    def _check_history(self, before: Mapping[str, Table], after: Mapping[str, Table]) -> None:
+        """What happened is appended to, and what was noted before a call is never removed."""
+        if before["events"] is not after["events"]:
+            for operation_id, events in before["events"].items():
+                if after["events"][operation_id][: len(events)] != events:
+                    self._fail("I12", f"the events of {operation_id} were overwritten")
+        if not before["intents"].keys() <= after["intents"].keys():
+            self._fail("I12", "an intent was removed")
 
     def _check_applied_once(self, operation: Operation) -> None:
         same = [
