@@ -103,7 +103,7 @@ def test_a_way_back_leaves_what_another_connection_has_come_to_rest_on() -> None
         requests=(),
         acts=(
             Act(0, "connect", (request,)),
-            Act(BUSY, "connect", (connect_request("address_rules", ["i-a"], ["i-b"]),)),
+            Act(BUSY, "connect", (request,)),
         ),
         faults=(refused, fault("RevokeSecurityGroup", "forbidden")),
     )
