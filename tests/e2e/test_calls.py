@@ -31,13 +31,15 @@ def test_a_hundred_rules_in_one_group_take_few_calls(
     plan = api.plan(connect_request(REQUEST, ["i-a"], ["i-b"], flows=flows))
     assert plan["calls"] <= most
     cloud.clear_calls()
-    operation = api.connect(connect_request(REQUEST, ["i-a"], ["i-b"], flows=flows))
+    request = connect_request(REQUEST, ["i-a"], ["i-b"], flows=flows)
+    operation = api.connect(request, is_settled=False)
     assert len(cloud.rules("sg-b")) == 100
     planning = most // 2  # reads of the plan, before the operation starts
     calls = counted(cloud, "sg-b")[planning:]
     assert len(calls) <= most
     assert len(calls) == plan["calls"]
     assert calls.count("AuthorizeSecurityGroup") == 1
+    api.check_nothing_to_do(operation)
     cloud.clear_calls()
     api.disconnect(operation["connection_id"])
     calls = counted(cloud, "sg-b")[planning:]

@@ -328,7 +328,7 @@ def test_what_somebody_else_changed_meanwhile_is_listed_and_left_alone(
     theirs = twin(PortRange="9999/9999")
     hand = {"add_rules": [theirs], "remove_rule_ids": ["sgr-old"]}
     cloud.faults(cloud.fault("AuthorizeSecurityGroup", "edit", edit=hand))
-    operation = api.connect(ONE_WAY)
+    operation = api.connect(ONE_WAY, is_settled=False)
     found = operation["result"]["foreign_changes"]
     told = {(each["kind"], each["group_id"], each["rule"]["port_range"]) for each in found}
     assert told == {("rule_added", "sg-b", "9999/9999"), ("rule_removed", "sg-b", "22/22")}

@@ -203,9 +203,11 @@ class Api:
         """Start to connect; return the operation as it was accepted."""
         return self._good(self.ask("POST", "/connections", request), 202)
 
-    def connect(self, request: Document, status: str = "succeeded") -> Document:
+    def connect(
+        self, request: Document, status: str = "succeeded", *, is_settled: bool = True
+    ) -> Document:
         """Connect, and return the operation at its end."""
-        return self.ended(self.start(request), status)
+        return self.ended(self.start(request), status, is_settled=is_settled)
 
     def disconnect(self, connection_id: str, status: str = "succeeded") -> Document:
         answer = self.ask("DELETE", f"/connections/{connection_id}")
@@ -217,15 +219,28 @@ class Api:
     def operation(self, operation: Document) -> Document:
         return self.get(f"/operations/{operation['id']}")
 
-    def ended(self, operation: Document, status: str = "succeeded") -> Document:
-        """Follow an operation to its end."""
+    def ended(
+        self, operation: Document, status: str = "succeeded", *, is_settled: bool = True
+    ) -> Document:
+        """Follow an operation to its end; after a success there is nothing left to do.
+
+        Unless something else has happened meanwhile, or calls are counted: not `is_settled`.
+        """
         deadline = time.monotonic() + LONGEST_SECONDS
         while not operation["done"]:
             assert time.monotonic() < deadline, operation
             time.sleep(0.04)
             operation = self.operation(operation)
         assert operation["status"] == status, operation
+        if is_settled and (operation["kind"], status) == ("connect", "succeeded"):
+            self.check_nothing_to_do(operation)
         return operation
+
+    def check_nothing_to_do(self, operation: Document) -> None:
+        """Plan again what has just succeeded: the plan is empty."""
+        connection = self.connection(operation["connection_id"])
+        if connection["status"] == "active":
+            assert self.plan(connection["request"])["changes"] == []
 
     def refused(self, request: Document, status: int, code: str) -> Document:
         """Ask for a connection that is refused at once; return the problem."""
