@@ -3,7 +3,7 @@
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +11,7 @@ from app.adapters.ecs.clouds import SdkClouds
 from app.adapters.ecs.environment import silence_sdk
 from app.domain.plan import Limits
 from app.domain.planning import Bounds
+from app.ports.store import Store
 from app.repositories import schema
 from app.repositories.budget import SqlBudget
 from app.repositories.store import SqlStore
@@ -30,8 +31,10 @@ from app.services.inventory import InventoryService
 from app.services.ledger import LedgerService
 from app.services.memory import Memory
 from app.services.operations import OperationsService
+from app.services.plan_kinds import PlanKind
 from app.services.plans import PlansService
 from app.services.reachability import ReachabilityService
+from app.services.restores import RestoresService
 from app.services.resuming import Resuming
 from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
@@ -155,15 +158,17 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
     backups = BackupsService(store=store, clock=clock, ids=ids)
     ledger = LedgerService(store=store, backups=backups)
+    limits, bounds = _limits(settings), Bounds(addresses=settings.max_addresses)
     plans = PlansService(
         store=store,
         worlds=worlds,
         ledger=ledger,
         clock=clock,
         ids=ids,
-        limits=_limits(settings),
-        bounds=Bounds(addresses=settings.max_addresses),
+        limits=limits,
+        bounds=bounds,
         lifetime=settings.plan_lifetime,
+        kinds=plan_kinds(store, worlds, limits, bounds),
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
@@ -196,7 +201,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         hygiene=HygieneService(
             memory=memory,
             inventory=inventory,
-            limits=_limits(settings),
+            limits=limits,
         ),
         plans=plans,
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
@@ -226,6 +231,15 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         drain_patience=settings.drain_patience,
         drain_notice=settings.drain_notice or timedelta(seconds=0.1 if quick else 3),
     )
+
+
+def plan_kinds(
+    store: Store, worlds: Worlds, limits: Limits, bounds: Bounds
+) -> Mapping[str, PlanKind]:
+    """Every kind of plan that belongs to no connection, by the name that it has in requests."""
+    return {
+        "restore": RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds),
+    }
 
 
 def _one_after_another(*chores: Callable[[], None]) -> Callable[[], None]:

@@ -94,7 +94,7 @@ class EndingsService:
                     self._count_uses(work, operation, result)
                 case OperationKind.DISCONNECT:
                     _forget(work, operation)
-                case OperationKind.RESTORE:
+                case _:
                     follow_restored(work, operation, result, self._clock.now())
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()

@@ -103,11 +103,11 @@ class InterventionsService:
             work.operations.update(replace(operation, rollback_asked_at=self._clock.now()))
 
     def _take_back(self, operation: Operation) -> Operation:
-        """Disconnect what the operation connected, unless somebody else needs it; of a restore
-        take back what is still in effect.
+        """Disconnect what the operation connected, unless somebody else needs it; of one that
+        belongs to no connection take back what is still in effect.
         """
-        if operation.kind is OperationKind.RESTORE:
-            return self._take_restore_back(operation)
+        if operation.connection_id is None:
+            return self._take_standalone_back(operation)
         if operation.kind is OperationKind.DISCONNECT:
             raise self._connect_again(operation)
         assert operation.connection_id is not None
@@ -123,13 +123,13 @@ class InterventionsService:
         kept = self._plans.for_disconnect(operation.connection_id).kept
         return self._operations.disconnect(kept, wait=True, settles=operation.operation_id)
 
-    def _take_restore_back(self, operation: Operation) -> Operation:
+    def _take_standalone_back(self, operation: Operation) -> Operation:
         with self._store.read() as work:
             later = work.operations.get(operation.settled_by or "")
         if later is not None and later.status not in UNTOUCHED:
             return later
-        kept = self._plans.for_restore({"operation_id": operation.operation_id}).kept
-        return self._operations.restore(kept, wait=True, settles=operation.operation_id)
+        kept = self._plans.for_kind("restore", {"operation_id": operation.operation_id}).kept
+        return self._operations.standalone(kept, wait=True, settles=operation.operation_id)
 
     def _connect_again(self, operation: Operation) -> InvalidStateError:
         assert operation.connection_id is not None

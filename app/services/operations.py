@@ -79,9 +79,9 @@ class OperationsService:
         check_unchanged(kept, self._plans.anew(kept).kept)
         if kept.kind == "connect":
             return self.connect(kept, wait=wait, strict=True)
-        if kept.kind == "restore":
-            return self.restore(kept, wait=wait, strict=True)
-        return self.disconnect(kept, wait=wait, strict=True)
+        if kept.kind == "disconnect":
+            return self.disconnect(kept, wait=wait, strict=True)
+        return self.standalone(kept, wait=wait, strict=True)
 
     def _check_applicable(self, kept: KeptPlan) -> None:
         if kept.applied_by is not None:
@@ -138,14 +138,15 @@ class OperationsService:
             work.commit()
         return operation
 
-    def restore(
+    def standalone(
         self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None
     ) -> Operation:
-        """Accept a restore; one that takes back an earlier restore answers for a second one.
+        """Accept what belongs to no connection, such as a restore; one that takes back an earlier
+        operation answers for a second one.
 
-        `settles` is the restore that it takes back, where it does.
+        `settles` is the operation that it takes back, where it does.
         """
-        operation = replace(self._new(OperationKind.RESTORE, None, kept), settles=settles)
+        operation = replace(self._new(OperationKind(kept.kind), None, kept), settles=settles)
         with self._store.write() as work:
             taken_back = work.operations.get(settles) if settles is not None else None
             if taken_back is not None:

@@ -19,7 +19,7 @@ from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
 from app.services.ledger import LedgerService
-from app.services.restores import RestoresService
+from app.services.plan_kinds import PlanKind
 from app.services.scopes import GroupAt, Scope, known_from, scope_of
 from app.services.worlds import Worlds
 
@@ -47,6 +47,7 @@ class PlansService:
         limits: Limits,
         bounds: Bounds,
         lifetime: timedelta,
+        kinds: Mapping[str, PlanKind],
     ) -> None:
         self._store = store
         self._worlds = worlds
@@ -56,7 +57,7 @@ class PlansService:
         self._limits = limits
         self._bounds = bounds
         self._lifetime = lifetime
-        self._restores = RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds)
+        self._kinds = kinds
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
@@ -66,9 +67,9 @@ class PlansService:
         """Plan to take a connection back and keep the plan."""
         return self._keep(self.for_disconnect(connection_id).kept)
 
-    def restore(self, backup_id: str, mode: str) -> KeptPlan:
-        """Plan to restore a backup, `full` or `partial`, and keep the plan."""
-        return self._keep(self.for_restore({"backup_id": backup_id, "mode": mode}).kept)
+    def of_kind(self, kind: str, request: Document) -> KeptPlan:
+        """Plan what belongs to no connection, such as a restore, and keep the plan."""
+        return self._keep(self.for_kind(kind, request).kept)
 
     def get(self, plan_id: str) -> KeptPlan:
         with self._store.read() as work:
@@ -81,8 +82,8 @@ class PlansService:
         """Make a kept plan once more, from the world as it is now."""
         if kept.kind == "disconnect":
             return self.for_disconnect(kept.request["connection_id"], kept.world)
-        if kept.kind == "restore":
-            return self.for_restore(kept.request, kept.world)
+        if kept.kind in self._kinds:
+            return self.for_kind(kept.kind, kept.request, kept.world)
         return self.for_connection(kept.request, kept.world)
 
     def for_connection(self, request: Document, known: Document | None = None) -> Planned:
@@ -121,12 +122,10 @@ class PlansService:
         request = {"connection_id": connection_id}
         return self._planned("disconnect", request, plan, world, document)
 
-    def for_restore(self, request: Document, known: Document | None = None) -> Planned:
-        """Read and plan to restore a backup, or to take an earlier restore back; nothing is
-        kept.
-        """
-        made = self._restores.plan(request, known)
-        return self._planned("restore", request, made.plan, made.world, made.document)
+    def for_kind(self, kind: str, request: Document, known: Document | None = None) -> Planned:
+        """Read and plan what belongs to no connection; nothing is kept."""
+        made = self._kinds[kind].plan(request, known)
+        return self._planned(kind, request, made.plan, made.world, made.document)
 
     def _of_ours(
         self, connection_id: str, intent: Intent, known: Document | None
@@ -149,8 +148,8 @@ class PlansService:
         made = frozenset((place, group_id) for group_id, place in group_ids.items())
         if kept.kind == "connect":
             scope = scope_of(read_intent(kept.request), kept.world)
-        elif kept.kind == "restore":
-            scope = self._restores.scope(kept)
+        elif kept.kind in self._kinds:
+            scope = self._kinds[kept.kind].scope(kept)
         else:
             with self._store.read() as work:
                 connection = _existing(work, kept.request["connection_id"])

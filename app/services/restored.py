@@ -1,4 +1,4 @@
-"""After a restore: what was remembered by an id that is gone is remembered by the new one."""
+"""After a restore or the like: what was remembered by an id that is gone, by the new one now."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ def follow_restored(work: Work, operation: Operation, result: Document, at: date
     """Note which groups stand for others now, and let the ledger speak of rules that were put
     back, so that connections find what is theirs.
     """
-    remapped = result["restore"]["remapped"]
+    remapped = result["restore"]["remapped"] if "restore" in result else ()
     renamed = {each["group_id"]: each["becomes"] for each in remapped}
     for each in remapped:
         work.successors.add(

@@ -1,6 +1,6 @@
 """Planning to restore a backup, and to take a restore back."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.domain.backups import KeptGroup, read_kept
@@ -22,7 +22,6 @@ from app.domain.groups import GroupRef, Place
 from app.domain.observation import missing
 from app.domain.operations import Operation
 from app.domain.plan import Limits, Plan, PlannedChange
-from app.domain.plan_documents import plan_document
 from app.domain.planning import Bounds, cloud_calls
 from app.domain.quotas import quotas
 from app.domain.restoring import (
@@ -39,20 +38,12 @@ from app.domain.world import World
 from app.ports.store import BackupFilter, KeptPlan, Store
 from app.services.backups import existing_backup
 from app.services.kept_worlds import read_around
-from app.services.scopes import GroupAt, InstanceAt, Scope, known_from
+from app.services.plan_kinds import Made, scope_of_plan, spelt
+from app.services.scopes import Scope, known_from
 from app.services.worlds import Worlds
 
 TAKEN_BACK = "taken_back"
 """The mode of a plan that takes an earlier restore back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Restoring:
-    """A plan to restore with the world that it was made for, and how it is spelt."""
-
-    plan: Plan
-    world: World
-    document: Document
 
 
 class RestoresService:
@@ -64,7 +55,7 @@ class RestoresService:
         self._limits = limits
         self._bounds = bounds
 
-    def plan(self, request: Document, known: Document | None = None) -> Restoring:
+    def plan(self, request: Document, known: Document | None = None) -> Made:
         """Plan what a request asks for: to restore a backup, or to take a restore back.
 
         Raises:
@@ -77,18 +68,11 @@ class RestoresService:
 
     def scope(self, kept: KeptPlan) -> Scope:
         """What to read to see whether a plan took effect."""
-        read = kept.document["read"]
-        known = known_from(kept.world)
-        lists = frozenset((_place(each), each["id"]) for each in read["lists"])
-        return Scope(
-            our_groups=frozenset((_place(each), each["id"]) for each in read["groups"]),
-            our_instances=frozenset((_place(each), each["id"]) for each in read["instances"]),
-            known=replace(known, lists=known.lists | lists),
-        )
+        return scope_of_plan(kept)
 
     # --- a backup ---
 
-    def _restoring(self, backup_id: str, mode: RestoreMode, known: Document | None) -> Restoring:
+    def _restoring(self, backup_id: str, mode: RestoreMode, known: Document | None) -> Made:
         found = self._found(backup_id, known)
         called = {
             GroupRef(each.group_id, each.place.account_id): each.becomes for each in found.remapped
@@ -106,7 +90,7 @@ class RestoresService:
         made = self._naming_connections(made, details)
         ours = {target.group_id for target in found.targets}
         ours |= {target.kept.group.group_id for target in found.targets}
-        return _spelt(made, found.world, details, found.scope, ours)
+        return spelt(made.plan, found.world, found.scope, ours, {"restore": details})
 
     def _naming_connections(self, made: Restoration, details: Document) -> Restoration:
         """Say of what goes which connections rest on it."""
@@ -178,7 +162,7 @@ class RestoresService:
 
     # --- back again ---
 
-    def _taking_back(self, operation_id: str, known: Document | None) -> Restoring:
+    def _taking_back(self, operation_id: str, known: Document | None) -> Made:
         """Plan to take back what of a restore is still in effect; what others made since stays.
 
         Raises:
@@ -217,7 +201,7 @@ class RestoresService:
         made = Restoration(plan, (), (), ())
         details = restoration_document(made, TAKEN_BACK, (), ())
         ours = {each.group_id for each in effects}
-        return _spelt(made, world, details, scope, ours)
+        return spelt(made.plan, world, scope, ours, {"restore": details})
 
     def _check_unused(self, operation: Operation, world: World, left: Sequence[Effect]) -> None:
         rules = {each.held.rule_id for each in left if isinstance(each, AddedRule)}
@@ -348,34 +332,3 @@ def _free_names(world: World) -> Iterator[str]:
         number += 1
         if new_group_id(number) not in world.groups:
             yield new_group_id(number)
-
-
-# --- how it is spelt --------------------------------------------------------------
-
-
-def _spelt(
-    made: Restoration, world: World, details: Document, scope: Scope, ours: Collection[str]
-) -> Restoring:
-    document = plan_document(made.plan) | {
-        "rests_on": {"rules": [], "memberships": []},
-        "needs": {"rules": [], "memberships": []},
-        "ours": sorted(ours),
-        "restore": details,
-        "read": {
-            "groups": _located(scope.our_groups),
-            "instances": _located(scope.our_instances),
-            "lists": _located(scope.known.lists),
-        },
-    }
-    return Restoring(made.plan, world, document)
-
-
-def _located(things: Collection[GroupAt] | Collection[InstanceAt]) -> list[Document]:
-    return [
-        {"account_id": place.account_id, "region_id": place.region_id, "id": name}
-        for place, name in sorted(things)
-    ]
-
-
-def _place(document: Mapping[str, str]) -> Place:
-    return Place(document["account_id"], document["region_id"])

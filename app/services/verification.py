@@ -143,7 +143,7 @@ class VerificationService:
             )
             return {"problem": problem_document(problem_)}
         result = _result(observation, told, kept, world)
-        if operation.kind is OperationKind.RESTORE:
+        if "restore" in kept.document:
             result["restore"] = _restored(kept, observation, created)
         return {"result": result}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.bootstrap import plan_kinds
 from app.domain.groups import Place
 from app.domain.operations import Operation, OperationStatus
 from app.domain.plan import Limits
@@ -74,6 +75,7 @@ class Process:
         self.plans = PlansService(
             store=store, worlds=worlds, ledger=ledger, clock=clock, ids=ids,
             limits=Limits(), bounds=Bounds(), lifetime=timedelta(hours=1),
+            kinds=plan_kinds(store, worlds, Limits(), Bounds()),
         )  # fmt: skip
         self.operations = OperationsService(store=store, plans=self.plans, clock=clock, ids=ids)
         self.archive = ArchiveService(store=store, worlds=worlds, clouds=clouds, backups=backups)
@@ -235,7 +237,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     process = Process(url, dispatcher, Numbers())
     taken = process.archive.take(PLACE, ["sg-app", "sg-web"])
     dispatcher.replace_estate(spoilt(dispatcher.estate()))
-    kept = process.plans.restore(taken[0].backup_id, "full")
+    kept = process.plans.of_kind("restore", {"backup_id": taken[0].backup_id, "mode": "full"})
     operation = process.operations.apply(kept.plan_id)
     process.close()
     with SqlStore(url=url).read() as work:

@@ -15,7 +15,7 @@ from app.api.schemas.plans import (
     DisconnectPlanRequest,
     Plan,
     PlanRequest,
-    RestorePlanRequest,
+    StandalonePlanRequest,
 )
 from app.domain.errors import (
     BackupCorruptError,
@@ -72,8 +72,8 @@ def create_plan(
     asked = body.root
     if isinstance(asked, DisconnectPlanRequest):
         kept = plans.disconnect(asked.connection_id)
-    elif isinstance(asked, RestorePlanRequest):
-        kept = plans.restore(asked.backup_id, asked.mode)
+    elif isinstance(asked, StandalonePlanRequest):
+        kept = plans.of_kind(asked.kind, asked.document())
     else:
         kept = plans.connect(asked.connection.document())
     response.headers["Location"] = f"/v1/plans/{kept.plan_id}"

@@ -10,6 +10,7 @@ from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
 from app.api.schemas.networks import DecidingRule, NewRule, Rule, Traffic, Verdict
 from app.api.schemas.values import OwnId
+from app.domain.documents import Document
 from app.domain.groups import GroupKind
 from app.domain.restoring import LossCode
 from app.domain.rules import Policy
@@ -32,7 +33,16 @@ class DisconnectPlanRequest(In):
     connection_id: OwnId
 
 
-class RestorePlanRequest(In):
+class StandalonePlanRequest(In):
+    """What belongs to no connection."""
+
+    def document(self) -> Document:
+        """Return the request as it was sent, but for its kind."""
+        document: Document = self.model_dump(mode="json", exclude_unset=True, exclude={"kind"})
+        return document
+
+
+class RestorePlanRequest(StandalonePlanRequest):
     """Plan to restore a backup."""
 
     kind: Literal["restore"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from app.adapters.ecs.clouds import WiredClouds
 from app.adapters.ecs.patience import Patience as ReadPatience
 from app.adapters.ecs.transport import BASE, Keys, Transport
+from app.bootstrap import plan_kinds
 from app.domain.plan import Limits
 from app.domain.planning import Bounds
 from app.ports.clock import Clock, Ids
@@ -91,6 +92,7 @@ def parts(
         limits=limits,
         bounds=Bounds(),
         lifetime=timedelta(hours=1),
+        kinds=plan_kinds(store, worlds, limits, Bounds()),
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
