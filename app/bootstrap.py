@@ -26,6 +26,7 @@ from app.services.execution import Execution
 from app.services.health import HealthService
 from app.services.house import House
 from app.services.hygiene import HygieneService
+from app.services.identity import IdentityService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.ledger import LedgerService
@@ -196,6 +197,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         capacity=settings.inventory_capacity,
     )
     house = House(
+        identity=IdentityService(bootstrap_key=settings.administrator_key),
         accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
         inventory=inventory,
         hygiene=HygieneService(

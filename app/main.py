@@ -21,6 +21,7 @@ from app.api.endpoints import (
 from app.api.handlers import HANDLERS
 from app.api.hosts import AllowedHosts
 from app.api.openapi import TITLE
+from app.ports.identity import Identity
 from app.services.house import House
 
 ROUTERS = (
@@ -42,7 +43,7 @@ ROUTERS = (
 def create_app(
     house: House,
     *,
-    api_key: str,
+    identity: Identity,
     docs_key: str | None,
     allowed_hosts: tuple[str, ...],
     body_limit_bytes: int,
@@ -59,7 +60,7 @@ def create_app(
     app.state.docs_key = docs_key
     app.state.body_limit_bytes = body_limit_bytes
     # The last one added is the first to see a request.
-    app.add_middleware(Authentication, api_key=api_key)
+    app.add_middleware(Authentication, identity=identity)
     app.add_middleware(AllowedHosts, names=allowed_hosts)
     app.add_middleware(Correlation)
     return app

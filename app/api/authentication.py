@@ -1,13 +1,13 @@
 """Who is asking, from headers alone, before the body is read."""
 
-import hashlib
-import hmac
-
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.problems import render
 from app.domain.errors import AmbiguousCredentialsError, AppError, UnauthenticatedError
+from app.ports.identity import Identity
+from app.services.callers import acting
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/version", "/docs", "/openapi.json"})
 OPEN_FOLDERS = ("/docs/", "/problems/")
@@ -16,34 +16,28 @@ CHALLENGE = 'Bearer realm="intercom"'
 
 
 class Authentication:
-    """Lets requests pass that carry the API key, and those for open paths."""
+    """Lets requests pass whose sender is known, and those for open paths.
 
-    def __init__(self, app: ASGIApp, *, api_key: str) -> None:
+    What follows is done on behalf of that principal, who also stands in the request's state.
+    """
+
+    def __init__(self, app: ASGIApp, *, identity: Identity) -> None:
         self._app = app
-        self._digest = digest(api_key.encode())
+        self._identity = identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_open(scope["path"]):
-            refusal = self._refusal(Headers(scope=scope))
-            if refusal is not None:
-                await self._refuse(refusal, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-    def _refusal(self, headers: Headers) -> AppError | None:
-        given = [value for name, value in headers.raw if name == b"authorization"]
-        if len(given) > 1:
-            return AmbiguousCredentialsError("send one Authorization header")
-        if not given:
-            return UnauthenticatedError("send Authorization: Bearer and an API key")
-        scheme, _, key = given[0].partition(b" ")
-        if scheme.lower() != b"bearer" or not self._is_right(key.strip()):
-            return UnauthenticatedError("the API key is not valid")
-        return None
-
-    def _is_right(self, key: bytes) -> bool:
-        # Digests are of one length and of bytes: nothing about the key shows in time or type.
-        return hmac.compare_digest(digest(key), self._digest)
+        if scope["type"] != "http" or is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            credential = credential_of(Headers(scope=scope))
+            principal = await run_in_threadpool(self._identity.of, credential)
+        except AppError as refusal:
+            await self._refuse(refusal, scope, receive, send)
+            return
+        scope.setdefault("state", {})["principal"] = principal
+        with acting(principal):
+            await self._app(scope, receive, send)
 
     @staticmethod
     async def _refuse(refusal: AppError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,8 +50,21 @@ class Authentication:
         await answer(scope, receive, send)
 
 
-def digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+def credential_of(headers: Headers) -> bytes:
+    """Return what was sent as a bearer's credential.
+
+    Raises:
+        AmbiguousCredentialsError, UnauthenticatedError
+    """
+    given = [value for name, value in headers.raw if name == b"authorization"]
+    if len(given) > 1:
+        raise AmbiguousCredentialsError("send one Authorization header")
+    if not given:
+        raise UnauthenticatedError("send Authorization: Bearer and an API key")
+    scheme, _, credential = given[0].partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise UnauthenticatedError("the API key is not valid")
+    return credential.strip()
 
 
 def is_open(path: str) -> bool:

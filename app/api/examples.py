@@ -914,6 +914,7 @@ OPERATION: Json = {
     "rollback_asked_at": None,
     "settles": None,
     "settled_by": None,
+    "actor": "bootstrap",
     "created_at": "2026-01-05T08:03:00Z",
     "started_at": None,
     "finished_at": None,

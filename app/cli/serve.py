@@ -110,11 +110,10 @@ def run(
         else:
             when_ready(address)
 
-    key = settings.administrator_key
     app = create_app(
         service.house,
-        api_key=key,
-        docs_key=key if settings.is_simulated else None,
+        identity=service.house.identity,
+        docs_key=settings.administrator_key if settings.is_simulated else None,
         allowed_hosts=settings.allowed_hosts,
         body_limit_bytes=settings.body_limit_bytes,
         version=version(),

@@ -94,7 +94,8 @@ class Operation:
     `intended_steps` is how many steps the way forward has, once that is known. `settles` is
     the earlier operation that this one takes up (it needed attention) or takes back (it had
     succeeded), and `settled_by` is the same seen from there: an end state never changes.
-    `rollback_asked_at` is when somebody asked to go back.
+    `rollback_asked_at` is when somebody asked to go back. `actor` is the id of the principal who
+    asked for the operation; None where an earlier version kept none.
     """
 
     operation_id: str
@@ -113,6 +114,7 @@ class Operation:
     rollback_asked_at: datetime | None = None
     settles: str | None = None
     settled_by: str | None = None
+    actor: str | None = None
 
     @property
     def turned_back(self) -> bool:

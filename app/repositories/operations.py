@@ -49,6 +49,7 @@ def _operation(row: RowMapping) -> Operation:
         rollback_asked_at=row["rollback_asked_at"],
         settles=row["settles"],
         settled_by=row["settled_by"],
+        actor=row["actor"],
     )
 
 

@@ -134,6 +134,7 @@ operations = Table(
     Column("rollback_asked_at", UtcDateTime),
     Column("settles", String(LIMIT)),
     Column("settled_by", String(LIMIT)),
+    Column("actor", String(LIMIT)),
     sqlite_autoincrement=True,
 )
 

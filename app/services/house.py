@@ -8,6 +8,7 @@ from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.health import HealthService
 from app.services.hygiene import HygieneService
+from app.services.identity import IdentityService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
 from app.services.operations import OperationsService
@@ -22,6 +23,7 @@ from app.services.views import ViewsService
 class House:
     """What an endpoint may ask for."""
 
+    identity: IdentityService
     accounts: AccountsService
     inventory: InventoryService
     hygiene: HygieneService

@@ -8,6 +8,7 @@ from app.domain.errors import InUseError, InvalidStateError, NotFoundError
 from app.domain.operations import Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
 from app.ports.store import Store, Work
+from app.services.callers import acting_principal
 from app.services.endings import EndingsService, origin_of
 from app.services.operations import UNTOUCHED, OperationsService
 from app.services.plans import PlansService, keys_of
@@ -156,6 +157,7 @@ class InterventionsService:
                 created_at=self._clock.now(),
                 rollback_asked_at=self._clock.now() if back else None,
                 settles=operation_id,
+                actor=acting_principal().principal_id,
             )
             self._accept(work, operation, earlier)
             work.commit()

@@ -14,6 +14,7 @@ from app.domain.fingerprint import drift
 from app.domain.operations import Event, Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
+from app.services.callers import acting_principal
 from app.services.plans import PlansService, essence, keys_of
 
 EVENTS_A_LOOK = 100
@@ -167,6 +168,7 @@ class OperationsService:
             connection_id=connection_id,
             plan_id=kept.plan_id,
             created_at=self._clock.now(),
+            actor=acting_principal().principal_id,
         )
 
     def _accept(

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 from app.domain.addresses import Block
@@ -125,7 +127,8 @@ class _Reading:
         self._make(self._alone(each) for each in alone)
 
     def _make(self, calls: Iterable[Callable[[], None]]) -> None:
-        futures = [self.pool.submit(call) for call in calls]
+        # Each in a context of its own: threads read on behalf of whoever asked.
+        futures = [self.pool.submit(partial(copy_context().run, call)) for call in calls]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
             raise errors[0]

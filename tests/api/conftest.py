@@ -3,7 +3,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.main import create_app
-from tests.api.fakes import Fakes
+from tests.api.fakes import Fakes, OneKey
 
 KEY = "a-key-for-tests"
 LIMIT = 64 * 1024
@@ -18,7 +18,7 @@ def fakes() -> Fakes:
 def assembled() -> FastAPI:
     return create_app(
         Fakes().house,
-        api_key=KEY,
+        identity=OneKey(KEY),
         docs_key=None,
         allowed_hosts=("testserver", "::1"),
         body_limit_bytes=LIMIT,

@@ -15,6 +15,7 @@ from app.domain.errors import (
     InvalidCursorError,
     NotFoundError,
     TargetNotFoundError,
+    UnauthenticatedError,
 )
 from app.domain.exports import content_of_export, content_of_table
 from app.domain.groups import Eni, Group, Instance, Place
@@ -28,6 +29,7 @@ from app.domain.operations import (
     Step,
     StepStatus,
 )
+from app.domain.principals import EVERY_ACCOUNT, Principal, Role
 from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
 from app.ports.store import EVERY_BACKUP, BackupFilter, KeptPlan, Page
@@ -369,10 +371,24 @@ class Health(Fake):
         return self.checks
 
 
+class OneKey(Fake):
+    """Knows one key, of an administrator."""
+
+    def __init__(self, key: str = "") -> None:
+        super().__init__()
+        self._key = key.encode()
+
+    def of(self, credential: bytes) -> Principal:
+        if credential != self._key:
+            raise UnauthenticatedError("the API key is not valid")
+        return Principal("bootstrap", "first administrator", {EVERY_ACCOUNT: Role.ADMIN})
+
+
 @dataclass
 class Fakes:
     """The fakes by their own types, and the House made of them."""
 
+    identity: OneKey = field(default_factory=OneKey)
     accounts: Accounts = field(default_factory=Accounts)
     inventory: Inventory = field(default_factory=Inventory)
     hygiene: Hygiene = field(default_factory=Hygiene)

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.api.docs import ASSETS
 from app.main import create_app
-from tests.api.fakes import Fakes
+from tests.api.fakes import Fakes, OneKey
 
 
 def test_the_page_needs_nothing_from_elsewhere(stranger: TestClient) -> None:
@@ -58,7 +58,7 @@ def test_the_page_knows_no_key_of_a_real_cloud(stranger: TestClient) -> None:
 def test_the_page_fills_in_the_key_of_a_simulated_cloud(fakes: Fakes) -> None:
     app: FastAPI = create_app(
         fakes.house,
-        api_key="demo",
+        identity=OneKey("demo"),
         docs_key="demo",
         allowed_hosts=("*",),
         body_limit_bytes=1024,

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from playwright.sync_api import sync_playwright
 
 from app.main import create_app
-from tests.api.fakes import Fakes
+from tests.api.fakes import Fakes, OneKey
 
 OPERATION = "#operations-connections-create_connection"
 
@@ -19,7 +19,7 @@ OPERATION = "#operations-connections-create_connection"
 def address(fakes: Fakes) -> Iterator[str]:
     app: FastAPI = create_app(
         fakes.house,
-        api_key="demo",
+        identity=OneKey("demo"),
         docs_key="demo",
         allowed_hosts=("127.0.0.1",),
         body_limit_bytes=1024 * 1024,

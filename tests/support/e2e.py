@@ -331,7 +331,7 @@ def serving(service: "Service", settings: "Settings") -> Iterator[str]:
 
     app = create_app(
         service.house,
-        api_key=API_KEY,
+        identity=service.house.identity,
         docs_key=None,
         allowed_hosts=settings.allowed_hosts,
         body_limit_bytes=settings.body_limit_bytes,

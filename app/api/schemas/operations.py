@@ -95,6 +95,13 @@ class Operation(Out):
     settled_by: Annotated[
         str | None, Field(description="The later operation that takes this one up or back.")
     ]
+    actor: Annotated[
+        str | None,
+        Field(
+            description="Who asked for it: the id of an API key, `bootstrap` for the key of the "
+            "settings, or `service` where nobody did."
+        ),
+    ]
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -117,6 +124,7 @@ class Operation(Out):
             rollback_asked_at=operation.rollback_asked_at,
             settles=operation.settles,
             settled_by=operation.settled_by,
+            actor=operation.actor,
             created_at=operation.created_at,
             started_at=operation.started_at,
             finished_at=operation.finished_at,
