@@ -166,7 +166,7 @@ def read_intent(request: Mapping[str, Any]) -> Intent:
     """
     return Intent(
         method=MethodName(request["method"]),
-        source=_read_source(request["source"]),
+        source=read_side(request["source"]),
         target=_read_instances(request["target"]),
         traffic=read_traffic(request.get("flows")),
         scope=Scope(request.get("scope", Scope.INSTANCE)),
@@ -180,7 +180,8 @@ def read_intent(request: Mapping[str, Any]) -> Intent:
     )
 
 
-def _read_source(side: Mapping[str, Any]) -> Side:
+def read_side(side: Mapping[str, Any]) -> Side:
+    """Read instances, addresses or groups of a request whose shape has been checked."""
     if "addresses" in side:
         return AddressSide(tuple(Block.parse(text) for text in side["addresses"]))
     if "security_group_ids" in side:
