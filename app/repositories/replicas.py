@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    case,
     func,
     insert,
     literal_column,
@@ -19,6 +20,9 @@ from sqlalchemy import (
 
 from app.domain.errors import SupersededError
 from app.repositories.tables import tenures
+
+TICK_SECONDS = 0.001
+"""What SQLite's clock tells apart."""
 
 
 def present(connection: Connection) -> ColumnElement[float]:
@@ -43,7 +47,7 @@ class SqlReplicas:
         count = select(func.count()).select_from(tenures).where(tenures.c.name == name)
         tenure_id = f"{name}@{(self._connection.scalar(count) or 0) + 1}"
         values = {"tenure_id": tenure_id, "name": name, "version": version}
-        times = {"began_at": self._now, "beat_at": self._now}
+        times = {"began_at": self._next(), "beat_at": self._now}
         self._connection.execute(insert(tenures).values(values | times))
         return tenure_id
 
@@ -53,10 +57,14 @@ class SqlReplicas:
         return self._connection.execute(mine.values(beat_at=self._now)).rowcount > 0
 
     def lapse(self, tenure_id: str, lease: timedelta) -> tuple[str, ...]:
-        """End every other tenure that was not heard of for so long; return them."""
+        """End every other tenure that was not heard of for so long; return them.
+
+        A lease of zero ends them all, also one that was heard of within the clock's last tick
+        (1 ms on SQLite).
+        """
         latest = self._now - lease.total_seconds()
         silent = select(tenures.c.tenure_id).where(
-            tenures.c.tenure_id != tenure_id, tenures.c.beat_at < latest, _lives()
+            tenures.c.tenure_id != tenure_id, tenures.c.beat_at <= latest, _lives()
         )
         found = tuple(self._connection.scalars(silent.order_by(tenures.c.tenure_id)))
         for each in found:
@@ -98,6 +106,11 @@ class SqlReplicas:
         mine = select(tenures.c.tenure_id).where(tenures.c.tenure_id == tenure_id, _lives())
         if self._connection.scalar(mine) is None:
             raise SupersededError("another process has taken over", tenure_id=tenure_id)
+
+    def _next(self) -> ColumnElement[float]:
+        """The present, or a tick after the last beginning: who began later never looks elder."""
+        last = select(func.coalesce(func.max(tenures.c.began_at), 0.0)).scalar_subquery()
+        return case((last >= self._now, last + TICK_SECONDS), else_=self._now)
 
     def _end(self, tenure_id: str, *, by: str) -> None:
         values = {"ended_at": self._now, "ended_by": by}

@@ -11,17 +11,18 @@ from app.domain.changes import (
     CreateGroup,
     Effect,
     Joined,
+    Leave,
     inverse,
     takes_away,
 )
 from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
 from app.domain.observation import missing, observe
-from app.domain.operations import Operation, OperationKind
+from app.domain.operations import Operation, OperationKind, OperationStatus
 from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
-from app.services.changes import BACK, FORWARD, OPEN
+from app.services.changes import BACK, FORWARD, MADE, OPEN
 
 MAYBE_DONE = frozenset({"done", "unknown", "processing", None})
 """Outcomes of intents after which the cloud may hold what we sent."""
@@ -101,16 +102,53 @@ class LedgerService:
         """Return what of an operation's way forward is in effect and not taken back yet.
 
         A rule that stands again counts as put back, whatever its id: what is restored is
-        the meaning. What another connection has come to need meanwhile stays.
+        the meaning. What another connection has come to need meanwhile stays. Once all of it
+        was taken back, only what came afterwards counts.
         """
         remade = {old: new.group_id for old, new in self.remade(operation_id).items()}
+        found = self.effects(operation_id, world)
+        if self._was_rolled_back(operation_id):
+            found = self._late(operation_id, found)
         needed = self._needed_by_others(operation_id)
         effects = (
             replace(each, group_id=remade.get(each.group_id, each.group_id))
-            for each in self.effects(operation_id, world)
+            for each in found
             if (each.group_id, name_of(each)) not in needed
         )
         return tuple(each for each in effects if any(True for _ in missing(world, [inverse(each)])))
+
+    def _was_rolled_back(self, operation_id: str) -> bool:
+        with self._store.read() as work:
+            lineage = (work.operations.get(each) for each in self._lineage(operation_id))
+            statuses = {operation.status for operation in lineage if operation is not None}
+        return OperationStatus.ROLLED_BACK in statuses
+
+    def _late(self, operation_id: str, effects: Sequence[Effect]) -> tuple[Effect, ...]:
+        """Of effects of an operation that was rolled back, return those that came later.
+
+        What it removed stood again then: if that is gone now, somebody else removed it, and it
+        must not be opened anew. A rule or group is told by our marker. A membership is not: one
+        that we took back once is somebody else's by now, or another operation's of ours.
+        """
+        with self._store.read() as work:
+            groups = {each.group_id for each in effects}
+            known = {
+                (entry.effect.group_id, name_of(entry.effect))
+                for entry in work.ledger.of_groups(groups)
+                if entry.operation_id != operation_id
+            }
+        known |= {
+            (change.group_id, change.instance_id)
+            for each_id in self._lineage(operation_id)
+            for intent in self._intents(each_id, BACK)
+            if isinstance(change := _change(intent), Leave) and intent.outcome in MADE
+        }
+        return tuple(
+            each
+            for each in effects
+            if isinstance(each, AddedRule | CreatedGroup | Joined)
+            and (each.group_id, name_of(each)) not in known
+        )
 
     def _needed_by_others(self, operation_id: str) -> frozenset[tuple[str, str]]:
         """Effects of an operation that other connections use: their group and their name."""

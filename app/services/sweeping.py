@@ -108,14 +108,11 @@ class SweepingService:
 
     def _is_open(self, operation: Operation) -> bool:
         """Whether a call that adds something was never known to have failed, or to have ended."""
-        if operation.settles is not None:
-            return True
         with self._store.read() as work:
             origin_id = origin_of(work, operation).operation_id
-        return any(
-            isinstance(change, Authorize | Join | CreateGroup)
-            for change in self._ledger.open_calls(origin_id)
-        )
+        taken_up = operation.settles is not None
+        calls = self._ledger.sent(origin_id) if taken_up else self._ledger.open_calls(origin_id)
+        return any(isinstance(change, Authorize | Join | CreateGroup) for change in calls)
 
     def _take_late_effects_back(self, operation: Operation) -> None:
         with self._store.read() as work:

@@ -31,6 +31,17 @@ def test_each_start_is_a_tenure_of_its_own(store: Store) -> None:
     assert in_a_transaction(store, lambda work: work.replicas.beat("one@2"))
 
 
+def test_processes_that_start_within_one_tick_of_the_clock_are_told_apart(store: Store) -> None:
+    names = [f"replica-{number}" for number in range(20, 0, -1)]
+    with store.write() as work:
+        started = [work.replicas.enlist(name, "2") for name in names]
+        assert list(work.replicas.living()) == started
+        gone = work.replicas.lapse(started[0], NOTHING)
+        assert sorted(gone) == sorted(started[1:])
+        assert sorted(work.replicas.due(NOTHING)) == sorted(gone)
+        work.commit()
+
+
 def test_only_the_silent_lapse_and_never_oneself(store: Store) -> None:
     for name in ("one", "two", "three"):
         in_a_transaction(store, lambda work, name=name: work.replicas.enlist(name, "2"))  # type: ignore[misc]  # bound early

@@ -11,7 +11,7 @@ from app.domain.disconnecting import depart
 from tests.seeded.test_boundaries import BUSY, connecting, disconnecting
 from tests.support.e2e import Document, connect_request
 from tests.support.seeded.runs import run
-from tests.support.seeded.scenes import Act, Scene, place
+from tests.support.seeded.scenes import Act, Cue, Scene, place
 from tests.support.seeded.simulation import Simulation
 from tests.support.worlds import group, instance, world
 
@@ -110,6 +110,42 @@ def test_a_way_back_leaves_what_another_connection_has_come_to_rest_on() -> None
     simulation = run("rests on", scene)
     ended = {each.connection_id: each.status.value for each in simulation.truth.operations()}
     assert list(ended.values()) == ["rolled_back", "succeeded"]
+
+
+def test_what_was_disconnected_after_a_way_back_is_not_put_back_by_looking_for_late_effects() -> (
+    None
+):
+    """A disconnect was taken up and brought back, the next one succeeded; that its rules were
+    gone then was taken for what the first one had done late, and the connection was opened anew."""
+    second = {"match": {"action": "RevokeSecurityGroup", "nth": 2}, "kind": "forbidden"}
+    full = fault("AuthorizeSecurityGroup", "error", code="AuthorizationLimitExceed", status=403)
+    scene = replace(disconnecting("address_rules"), faults=(second,))
+    scene = replace(scene, cues=(Cue("before turn back", 1, "trouble", (full,)),))
+    simulation = run("put back", scene)
+    # At rest it was taken up, disconnected, and late effects were looked for.
+    assert statuses(simulation) == ["succeeded", "needs_attention", "rolled_back", "succeeded"]
+    assert simulation.cloud.ours() == {}
+
+
+def test_a_membership_that_is_used_again_is_not_taken_for_a_late_one() -> None:
+    """It was joined, taken back by what took the operation up, and joined by the next one."""
+    refused = fault("JoinSecurityGroup", "forbidden")
+    scene = connecting("shared_group")
+    (connect,) = scene.acts
+    stuck = ({**refused, "match": {**refused["match"], "nth": 2}},
+             fault("LeaveSecurityGroup", "forbidden"))  # fmt: skip
+
+    def again(simulation: Simulation) -> None:
+        simulation.do_trouble()
+        (operation,) = simulation.truth.operations()
+        simulation.hub.at(1, simulation.do_resume)
+        simulation.hub.at(60, lambda: simulation.do_connect(*connect.arguments))
+        simulation.hub.at(120, simulation.do_sweep)
+        assert operation.status == "needs_attention"
+
+    acts = (connect, Act(BUSY, "call", (again,)))
+    simulation = run("used again", replace(scene, faults=stuck, acts=acts))
+    assert statuses(simulation) == ["needs_attention", "rolled_back", "succeeded", "succeeded"]
 
 
 def taking_one_more(simulation: Simulation) -> None:

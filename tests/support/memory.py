@@ -598,7 +598,7 @@ class MemoryReplicas:
         silent = sorted(
             each
             for each, tenure in self._tenures().items()
-            if each != tenure_id and tenure.ended_at is None and tenure.beat_at < latest
+            if each != tenure_id and tenure.ended_at is None and tenure.beat_at <= latest
         )
         for each in silent:
             self._end(each, by=tenure_id)

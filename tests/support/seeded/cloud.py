@@ -68,6 +68,24 @@ class TwinCloud:
             seen = self._seen[one] = (version, passed)
         return seen[1]
 
+    def passing_but_for(self, rule_ids: Iterable[str]) -> frozenset[Probe]:
+        """The probes that would pass without us, were these rules not there."""
+        walks, store = self._walks[self.others], self.others.store
+        taken = [
+            (group.rules, list(group.rules.items()))
+            for group in store.groups.values()
+            if group.rules.keys() & set(rule_ids)
+        ]
+        for rules, _ in taken:
+            for rule_id in rule_ids:
+                rules.pop(rule_id, None)
+        try:
+            return frozenset(each for each, sent in walks if packets.walk(store, sent).is_reachable)
+        finally:
+            for rules, items in taken:
+                rules.clear()
+                rules.update(items)
+
     def rules(self, one: Dispatcher) -> dict[str, Held]:
         """Every rule by its id."""
         return {

@@ -190,7 +190,7 @@ class Simulation:
         with self._plain().write() as work:
             tenure_id = work.replicas.enlist(name, "2")
             if self.is_alone:
-                work.replicas.lapse(tenure_id, timedelta(seconds=-1))
+                work.replicas.lapse(tenure_id, timedelta(0))
             work.commit()
         store = MemoryStore(
             shelf=self.shelf,
@@ -429,6 +429,9 @@ class Simulation:
 
     def do_resume(self) -> None:
         self._steer("resume")
+
+    def do_sweep(self) -> None:
+        self._request("sweep", lambda asked: asked.sweeping())
 
     # --- others ---------------------------------------------------------------------
 

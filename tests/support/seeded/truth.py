@@ -257,6 +257,8 @@ class Truth:
                 told |= before  # what was closed lately is open still to who plans
             if opened - told:
                 self._fail("I4", f"opened, and nobody was told: {_spell(opened - told)}")
+        if closed and (forgiven := self._forgiven & set(cloud.lost())):
+            closed &= cloud.passing_but_for(forgiven)
         if closed:
             told = frozenset[Probe]().union(*(self._lost(each) for each in self._live()))
             if closed - told:
@@ -549,6 +551,7 @@ class Truth:
         self._check_resumed()
         self._check_nothing_to_do()
         self._check_given_back()
+        self._check_nothing_comes_back()
         self._check_secrets()
 
     def _check_known(self) -> None:
@@ -616,6 +619,13 @@ class Truth:
             self._fail("I7", "somebody keeps a turn for ever")
         if list(self._all("entries")) and not self.was_disturbed:
             self._fail("I9", "everything was given back, and the ledger is not empty")
+
+    def _check_nothing_comes_back(self) -> None:
+        """What was given back stays given back, however often late effects are looked for."""
+        before = self._cloud.truth.store.version
+        self._run.sweep()
+        if self._cloud.truth.store.version != before:
+            self._fail("I9", "everything was given back, and it was changed after that")
 
     def _give_back(self, connection: Connection) -> None:
         try:
