@@ -2,6 +2,7 @@
 
 import secrets
 import time
+import tomllib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from app.adapters.ecs.clouds import SdkClouds
 from app.adapters.ecs.environment import silence_sdk
+from app.domain.errors import InvalidInputError
+from app.domain.guardrail_documents import read_guardrails
+from app.domain.guardrails import Guardrails
 from app.domain.plan import Limits
 from app.domain.planning import Bounds
 from app.ports.store import Store
@@ -23,6 +27,7 @@ from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
+from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
 from app.services.hygiene import HygieneService
@@ -159,7 +164,8 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
     backups = BackupsService(store=store, clock=clock, ids=ids)
     ledger = LedgerService(store=store, backups=backups)
-    limits, bounds = _limits(settings), Bounds(addresses=settings.max_addresses)
+    limits, guardrails = _limits(settings), _guardrails(settings)
+    bounds = Bounds(addresses=guardrails.addresses)
     plans = PlansService(
         store=store,
         worlds=worlds,
@@ -170,6 +176,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         bounds=bounds,
         lifetime=settings.plan_lifetime,
         kinds=plan_kinds(store, worlds, limits, bounds),
+        guardrails=guardrails,
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
@@ -206,6 +213,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
             limits=limits,
         ),
         plans=plans,
+        guardrails=GuardrailsService(guardrails=guardrails, plans=plans),
         connections=ConnectionsService(store=store, plans=plans, operations=operations),
         operations=operations,
         interventions=interventions,
@@ -373,6 +381,23 @@ def _limits(settings: Settings) -> Limits:
         groups_per_account=settings.groups_per_account,
         peer_groups_per_group=settings.peer_groups_per_group,
     )
+
+
+def _guardrails(settings: Settings) -> Guardrails:
+    """Read the guardrails of this service.
+
+    Raises:
+        ValueError: the file cannot be read, or says what cannot be.
+    """
+    default = Guardrails(addresses=settings.max_addresses)
+    if settings.guardrails_file is None:
+        return default
+    try:
+        configured = tomllib.loads(settings.guardrails_file.read_text(encoding="utf-8"))
+        return read_guardrails(configured, default)
+    except (OSError, ValueError, InvalidInputError) as error:
+        msg = f"INTERCOM_GUARDRAILS_FILE {settings.guardrails_file}: {error}"
+        raise ValueError(msg) from error
 
 
 def _most_age(settings: Settings) -> timedelta:

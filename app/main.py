@@ -11,6 +11,7 @@ from app.api.endpoints import (
     accounts,
     backups,
     connections,
+    guardrails,
     inventory,
     operations,
     plans,
@@ -35,6 +36,7 @@ ROUTERS = (
     operations.streams,
     backups.router,
     backups.exports,
+    guardrails.router,
     service.router,
     docs.router,
 )

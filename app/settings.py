@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -183,7 +184,15 @@ class Settings(BaseSettings):
         "together, very roughly 1 KB each.",
     )
     max_addresses: int = Field(
-        65_536, ge=1, description="Most source addresses that one request may open to."
+        65_536,
+        ge=1,
+        description="Most source addresses that one request may open to, and most that rules may "
+        "let reach one port.",
+    )
+    guardrails_file: Path | None = Field(
+        None,
+        description="TOML file with what may never be opened, see docs/guardrails.md; without one "
+        "only `MAX_ADDRESSES` guards.",
     )
     rules_per_group: int = Field(200, ge=1, description="Quota of the cloud: rules of a group.")
     rules_per_nic: int = Field(

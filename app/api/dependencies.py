@@ -10,6 +10,7 @@ from app.services.accounts import AccountsService
 from app.services.archive import ArchiveService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
+from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
 from app.services.hygiene import HygieneService
@@ -45,6 +46,10 @@ async def _hygiene(house: InHouse) -> HygieneService:
 
 async def _plans(house: InHouse) -> PlansService:
     return house.plans
+
+
+async def _guardrails(house: InHouse) -> GuardrailsService:
+    return house.guardrails
 
 
 async def _connections(house: InHouse) -> ConnectionsService:
@@ -92,6 +97,7 @@ Accounts = Annotated[AccountsService, Depends(_accounts)]
 Inventory = Annotated[InventoryService, Depends(_inventory)]
 Hygiene = Annotated[HygieneService, Depends(_hygiene)]
 Plans = Annotated[PlansService, Depends(_plans)]
+Guardrails = Annotated[GuardrailsService, Depends(_guardrails)]
 Connections = Annotated[ConnectionsService, Depends(_connections)]
 Operations = Annotated[OperationsService, Depends(_operations)]
 Interventions = Annotated[InterventionsService, Depends(_interventions)]

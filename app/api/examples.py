@@ -1233,3 +1233,59 @@ BACKUP_DIFFERENCE: Json = {
     },
     "lost": {"pairs": 0, "items": [], "truncated": False},
 }
+
+# --- guardrails -------------------------------------------------------------------
+
+GUARDRAILS: Json = {
+    "version": "built-in",
+    "max_addresses": 65536,
+    "public_ports": [],
+    "guarded_ports": [],
+    "max_ports": None,
+    "all_protocols": True,
+    "include_intra_group": False,
+    "protected_group_ids": [],
+    "protected_rule_ids": [],
+    "max_rules": None,
+    "max_extra_pairs": None,
+}
+GUARDRAILS_TRIAL: Any = {
+    "in force": _named("Those in force", "Hold a plan against them.", {"plan_id": _PLAN}),
+    "stricter": _named(
+        "Stricter ones",
+        "Databases are for the application's group alone, and nothing opens unasked.",
+        {
+            "plan_id": _PLAN,
+            "guardrails": {
+                "guarded_ports": [
+                    {
+                        "name": "databases",
+                        "port_ranges": ["3306/3306", "5432/5432"],
+                        "security_group_ids": ["sg-app"],
+                    }
+                ],
+                "max_extra_pairs": 0,
+            },
+        },
+    ),
+}
+GUARDRAILS_VERDICT: Json = {
+    "plan_id": _PLAN,
+    "violations": [
+        {
+            "code": "too_many_extra_pairs",
+            "detail": "the plan opens 1 pairs that nobody asked for; at most 0 may be opened by "
+            "one operation",
+            "value": 1,
+            "limit": 0,
+        },
+        {
+            "code": "guarded_port",
+            "detail": "tcp port 3306 of i-db01 would be open to 10.170.1.1/32, 10.170.1.2/32: "
+            "databases may be reached from named sources only",
+            "account_id": DATA,
+            "group_id": "sg-db",
+            "instance_id": "i-db01",
+        },
+    ],
+}

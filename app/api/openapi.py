@@ -63,6 +63,7 @@ TAGS = [
     {"name": "connections", "description": "The main job: who may reach whom."},
     {"name": "operations", "description": "Plans being carried out."},
     {"name": "backups", "description": "What groups held before they were changed."},
+    {"name": "guardrails", "description": "What may never be opened, whoever asks."},
     {"name": "service", "description": "Whether and which version of the service answers."},
 ]
 SECURITY_SCHEME = "api_key"

@@ -6,6 +6,7 @@ from app.services.accounts import AccountsService
 from app.services.archive import ArchiveService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
+from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.hygiene import HygieneService
 from app.services.identity import IdentityService
@@ -28,6 +29,7 @@ class House:
     inventory: InventoryService
     hygiene: HygieneService
     plans: PlansService
+    guardrails: GuardrailsService
     connections: ConnectionsService
     operations: OperationsService
     interventions: InterventionsService

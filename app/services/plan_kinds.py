@@ -16,6 +16,9 @@ from app.domain.world import World
 from app.ports.store import KeptPlan
 from app.services.scopes import GroupAt, InstanceAt, Scope, known_from
 
+TAKEN_BACK = "taken_back"
+"""The mode of a plan to restore that takes an earlier operation back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:

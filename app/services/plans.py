@@ -8,9 +8,10 @@ from app.domain.changes import Joined, is_new_group
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
-from app.domain.errors import NotFoundError
+from app.domain.errors import GuardrailViolationError, NotFoundError
 from app.domain.fingerprint import world_document
 from app.domain.groups import Place
+from app.domain.guardrails import Guardrails, violation_document, violations
 from app.domain.intents import Intent, read_intent
 from app.domain.plan import Limits, Plan
 from app.domain.plan_documents import deciding_document, plan_document
@@ -19,9 +20,12 @@ from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
 from app.services.ledger import LedgerService
-from app.services.plan_kinds import PlanKind
+from app.services.plan_kinds import TAKEN_BACK, PlanKind
 from app.services.scopes import GroupAt, Scope, known_from, scope_of
 from app.services.worlds import Worlds
+
+SHOWN = 100
+"""Most violations of guardrails that a refusal lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class PlansService:
         bounds: Bounds,
         lifetime: timedelta,
         kinds: Mapping[str, PlanKind],
+        guardrails: Guardrails | None = None,
     ) -> None:
         self._store = store
         self._worlds = worlds
@@ -58,6 +63,7 @@ class PlansService:
         self._bounds = bounds
         self._lifetime = lifetime
         self._kinds = kinds
+        self._guardrails = guardrails or Guardrails(addresses=bounds.addresses)
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
@@ -160,6 +166,7 @@ class PlansService:
     def _planned(
         self, kind: str, request: Document, plan: Plan, world: World, document: Document
     ) -> Planned:
+        self._check_guardrails(kind, plan, world, document)
         now = self._clock.now()
         kept = KeptPlan(
             plan_id=self._ids.new(),
@@ -173,11 +180,39 @@ class PlansService:
         )
         return Planned(plan, kept, world)
 
+    def _check_guardrails(self, kind: str, plan: Plan, world: World, document: Document) -> None:
+        """Refuse what may never come to be, whatever kind of plan would bring it about.
+
+        Taking back what an operation did is never refused: the plan then warns of it.
+
+        Raises:
+            GuardrailViolationError: `violations` are all of them.
+        """
+        counted = not is_brought_back(kind)
+        found = violations(self._guardrails, plan, world, counts_addresses=counted)
+        if not found:
+            return
+        if document.get("restore", {}).get("mode") == TAKEN_BACK:
+            warnings = [f"as it was before, against a guardrail: {each.detail}" for each in found]
+            document["warnings"] = [*document["warnings"], *warnings]
+            return
+        raise GuardrailViolationError(
+            "; ".join(each.detail for each in found[:3]),
+            violations=[violation_document(each) for each in found[:SHOWN]],
+        )
+
     def _keep(self, kept: KeptPlan) -> KeptPlan:
         with self._store.write() as work:
             work.plans.add(kept)
             work.commit()
         return kept
+
+
+def is_brought_back(kind: str) -> bool:
+    """Whether a plan of this kind brings back what was there once: of that, half of all addresses
+    is too much, not what one request may newly open.
+    """
+    return kind == "restore"
 
 
 def _existing(work: Work, connection_id: str) -> Connection:

@@ -38,12 +38,9 @@ from app.domain.world import World
 from app.ports.store import BackupFilter, KeptPlan, Store
 from app.services.backups import existing_backup
 from app.services.kept_worlds import read_around
-from app.services.plan_kinds import Made, scope_of_plan, spelt
+from app.services.plan_kinds import TAKEN_BACK, Made, scope_of_plan, spelt
 from app.services.scopes import Scope, known_from
 from app.services.worlds import Worlds
-
-TAKEN_BACK = "taken_back"
-"""The mode of a plan that takes an earlier restore back."""
 
 
 class RestoresService:

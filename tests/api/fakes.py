@@ -200,15 +200,25 @@ class Plans(Fake):
         known(connection_id)
         return replace(PLAN, kind="disconnect", document=PLAN.document | {"kind": "disconnect"})
 
-    def restore(self, backup_id: str, mode: str) -> KeptPlan:
-        self.note("restore", backup_id, mode)
-        known(backup_id)
-        return replace(PLAN, kind="restore", document=PLAN.document | {"kind": "restore"})
+    def of_kind(self, kind: str, request: Document) -> KeptPlan:
+        self.note("of_kind", kind, request)
+        known(request["backup_id"])
+        return replace(PLAN, kind=kind, document=PLAN.document | {"kind": kind})
 
     def get(self, plan_id: str) -> KeptPlan:
         self.note("get", plan_id)
         known(plan_id)
         return PLAN
+
+
+class Guardrails(Fake):
+    def get(self) -> Document:
+        return examples.GUARDRAILS
+
+    def evaluate(self, plan_id: str, proposed: Document | None = None) -> Document:
+        self.note("evaluate", plan_id, proposed)
+        known(plan_id)
+        return examples.GUARDRAILS_VERDICT
 
 
 class Connections(Fake):
@@ -393,6 +403,7 @@ class Fakes:
     inventory: Inventory = field(default_factory=Inventory)
     hygiene: Hygiene = field(default_factory=Hygiene)
     plans: Plans = field(default_factory=Plans)
+    guardrails: Guardrails = field(default_factory=Guardrails)
     connections: Connections = field(default_factory=Connections)
     operations: Operations = field(default_factory=Operations)
     interventions: Interventions = field(default_factory=Interventions)

@@ -137,8 +137,11 @@ def test_a_plan_is_made_and_its_address_is_answered(
     answer = client.post("/v1/plans", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == "/v1/plans/plan-1"
-    asked = tuple(value for name, value in body.items() if name != "kind")
-    assert fakes.plans.asked == [(body["kind"], asked)]
+    asked = {name: value for name, value in body.items() if name != "kind"}
+    if body["kind"] in {"connect", "disconnect"}:
+        assert fakes.plans.asked == [(body["kind"], tuple(asked.values()))]
+    else:
+        assert fakes.plans.asked == [("of_kind", (body["kind"], asked))]
 
 
 def test_a_plan_is_spelled_as_it_was_kept(client: TestClient) -> None:

@@ -129,3 +129,20 @@ def test_the_page_about_backups_shows_what_the_service_answers(client: httpx.Cli
     [connection] = client.get("/v1/connections").json()["items"]
     gone = client.delete(f"/v1/connections/{connection['id']}").json()
     assert ended(client, gone["id"])["status"] == "succeeded"
+
+
+def test_the_page_about_guardrails_shows_what_the_service_answers(client: httpx.Client) -> None:
+    plan_id, answer = "", None
+    sent = 0
+    for language, text in BLOCK.findall((ROOT / "docs" / "guardrails.md").read_text("utf-8")):
+        if language == "http":
+            line, _, body = text.replace("{plan_id}", plan_id).partition("\n")
+            verb, path = line.split()
+            reply = client.request(verb, path, json=json.loads(body) if body.strip() else None)
+            assert reply.is_success, reply.text
+            answer = reply.json()
+            plan_id = answer.get("id", plan_id)
+            sent += 1
+        else:
+            assert_shows(json.loads(text), answer)
+    assert sent == 3
