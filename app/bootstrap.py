@@ -21,6 +21,7 @@ from app.repositories.budget import SqlBudget
 from app.repositories.store import SqlStore
 from app.services.accounts import AccountsService, Directory
 from app.services.archive import ArchiveService
+from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
@@ -166,6 +167,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
     ledger = LedgerService(store=store, backups=backups)
     limits, guardrails = _limits(settings), _guardrails(settings)
     bounds = Bounds(addresses=guardrails.addresses)
+    assertions = AssertionsService(store=store, worlds=worlds, clock=clock, ids=ids)
     plans = PlansService(
         store=store,
         worlds=worlds,
@@ -177,6 +179,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         lifetime=settings.plan_lifetime,
         kinds=plan_kinds(store, worlds, limits, bounds),
         guardrails=guardrails,
+        assertions=assertions,
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
@@ -218,6 +221,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         operations=operations,
         interventions=interventions,
         backups=backups,
+        assertions=assertions,
         retention=retention,
         archive=ArchiveService(store=store, worlds=worlds, clouds=clouds, backups=backups),
         reachability=ReachabilityService(memory=memory, directory=directory),

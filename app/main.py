@@ -9,6 +9,7 @@ from app.api.authentication import Authentication
 from app.api.correlation import Correlation
 from app.api.endpoints import (
     accounts,
+    assertions,
     backups,
     connections,
     guardrails,
@@ -34,6 +35,7 @@ ROUTERS = (
     connections.router,
     operations.router,
     operations.streams,
+    assertions.router,
     backups.router,
     backups.exports,
     guardrails.router,

@@ -8,6 +8,7 @@ from app.api.paging import Paging, asked_page
 from app.api.schemas.values import QueryBool
 from app.services.accounts import AccountsService
 from app.services.archive import ArchiveService
+from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.guardrails import GuardrailsService
@@ -68,6 +69,10 @@ async def _backups(house: InHouse) -> BackupsService:
     return house.backups
 
 
+async def _assertions(house: InHouse) -> AssertionsService:
+    return house.assertions
+
+
 async def _archive(house: InHouse) -> ArchiveService:
     return house.archive
 
@@ -103,6 +108,7 @@ Operations = Annotated[OperationsService, Depends(_operations)]
 Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]
 Retention = Annotated[RetentionService, Depends(_retention)]
+Assertions = Annotated[AssertionsService, Depends(_assertions)]
 Archive = Annotated[ArchiveService, Depends(_archive)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]

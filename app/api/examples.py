@@ -17,6 +17,7 @@ _PLAN = "0b8f6c3e-5d0e-4f5e-8a55-2f6f0c9f7a01"
 _CONNECTION = "5e3b8f0a-7c1d-4d51-9a3e-6f2f1f6f8b02"
 _OPERATION = "9d2a4c7e-1b6f-4a80-8c57-3f0e5a1d9c03"
 _LATER = "c41f7b92-8e05-4b3d-b2a6-7d9e0f3a5b04"
+_ASSERTION = "f2d96b1a-4c57-4e0b-9f88-0a3c5d7e1b06"
 _BACKUP = "e7a0d5b8-2c94-4f16-a7d3-1b8c6e4f2a05"
 _FINGERPRINT = "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"
 READ_WORLD: Json = {
@@ -41,6 +42,7 @@ EXAMPLE_IDS = {
     "connection": _CONNECTION,
     "operation": _OPERATION,
     "backup": _BACKUP,
+    "assertion": _ASSERTION,
 }
 
 
@@ -58,6 +60,7 @@ PLAN_ID = one(_PLAN, "a plan's id, as `create_plan` answers it")
 CONNECTION_ID = one(_CONNECTION, "a connection's id, as its operation names it")
 OPERATION_ID = one(_OPERATION, "an operation's id, as `create_connection` answers it")
 BACKUP_ID = one(_BACKUP, "a backup's id, as its operation names it")
+ASSERTION_ID = one(_ASSERTION, "an assertion's id, as `create_assertion` answers it")
 
 # --- the service ------------------------------------------------------------------
 
@@ -804,6 +807,74 @@ PLAN_REQUESTS: Any = {
         {"kind": "restore", "backup_id": _BACKUP, "mode": "partial"},
     ),
 }
+
+# --- assertions -------------------------------------------------------------------
+
+_WEB_TIER: Json = {
+    "account_id": SHOP,
+    "region_id": REGION,
+    "instance_ids": ["i-web01", "i-web02"],
+}
+_DB_TIER: Json = {"account_id": DATA, "region_id": REGION, "instance_ids": ["i-db01"]}
+_NEVER: Json = {
+    "kind": "must_never_reach",
+    "source": _WEB_TIER,
+    "target": _DB_TIER,
+    "flows": [{"protocol": "tcp", "port_range": "22/22"}],
+    "owner": "the database team",
+    "reason": "nobody logs in to the database from the web tier",
+}
+ASSERTION_REQUESTS: Any = {
+    "must never reach": _named(
+        "The web tier never logs in to the database",
+        "No packet of it may ever pass, between any of their addresses.",
+        _NEVER,
+    ),
+    "must reach": _named(
+        "The application reaches its database",
+        "Between groups: whoever is a member when it is looked at.",
+        {
+            "kind": "must_reach",
+            "source": {"account_id": SHOP, "region_id": REGION, "security_group_ids": ["sg-app"]},
+            "target": _DB_TIER,
+            "flows": [{"protocol": "tcp", "port_range": "3306/3306"}],
+            "owner": "the shop team",
+            "reason": "orders are kept in the database",
+        },
+    ),
+    "addresses": _named(
+        "An address never gets in",
+        "Everything, from one address that nobody of ours has.",
+        {
+            "kind": "must_never_reach",
+            "source": {"addresses": ["10.170.99.9/32"]},
+            "target": _DB_TIER,
+            "owner": "the database team",
+            "reason": "the machine was given back",
+        },
+    ),
+}
+_HOLDS: Json = {
+    "status": "holds",
+    "pairs": 2,
+    "against": {"count": 0, "items": []},
+    "unread": [],
+}
+_SAID: Json = {
+    "id": _ASSERTION,
+    **_NEVER,
+    "nic_type": "intranet",
+    "address_family": "ipv4",
+    "status": "holds",
+    "checked_at": "2026-01-05T08:03:00Z",
+    "managed_by": None,
+    "created_at": "2026-01-05T08:03:00Z",
+}
+ASSERTION: Json = _SAID | {
+    "judgement": _HOLDS,
+    "states": [{"status": "holds", "at": "2026-01-05T08:03:00Z", "judgement": _HOLDS}],
+}
+ASSERTION_PAGE: Json = {"items": [_SAID], "next_cursor": None}
 
 # --- plans ------------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ TAGS = [
     {"name": "plans", "description": "What would be changed, and what that means."},
     {"name": "connections", "description": "The main job: who may reach whom."},
     {"name": "operations", "description": "Plans being carried out."},
+    {
+        "name": "assertions",
+        "description": "What must, or must never, be reachable, whatever is planned.",
+    },
     {"name": "backups", "description": "What groups held before they were changed."},
     {"name": "guardrails", "description": "What may never be opened, whoever asks."},
     {"name": "service", "description": "Whether and which version of the service answers."},

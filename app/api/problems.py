@@ -65,6 +65,7 @@ KINDS: Mapping[str, Kind] = {
     "invalid_state": Kind(409, "Read the resource again; where there is one, send the `remedy`."),
     "already_exists": Kind(409, "Read or change the one that exists."),
     "in_use": Kind(409, "End what still needs it first."),
+    "assertion_broken": Kind(409, "Plan otherwise, or end what `assertions` names first."),
     "account_unreachable": Kind(409, "Let the role trust the service with the `external_id`."),
     "quota_exceeded": Kind(409, "Make room, or ask the cloud for a higher quota."),
     "body_too_large": Kind(413, "Split the request."),

@@ -89,5 +89,16 @@ EXAMPLE_FACTS: Mapping[str, Document] = {
             }
         ]
     },
+    "assertion_broken": {
+        "assertions": [
+            {
+                "assertion_id": "f2d96b1a-4c57-4e0b-9f88-0a3c5d7e1b06",
+                "kind": "must_never_reach",
+                "owner": "the database team",
+                "reason": "the web tier goes through the application",
+                "against": {"count": 1, "items": []},
+            }
+        ]
+    },
     "not_ready": {"checks": {"database": True, "cloud": False}},
 }

@@ -235,6 +235,12 @@ class AccountUnreachableError(AppError):
     code, title = "account_unreachable", "The account does not let the service in"
 
 
+class AssertionBrokenError(AppError):
+    """`facts`: `assertions`, each with what would speak against it."""
+
+    code, title = "assertion_broken", "The plan would break an assertion"
+
+
 class NotReachableAfterChangeError(AppError):
     code, title = "not_reachable_after_change", "The asked flow is not reachable after the change"
 

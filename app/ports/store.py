@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from app.domain.accounts import Account
+from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.documents import Document
@@ -164,6 +165,32 @@ class Backups(Protocol):
         ...
 
     def remove(self, backup_id: str) -> None: ...
+
+
+class Assertions(Protocol):
+    """What must, or must never, be reachable, and the states that it has had."""
+
+    def add(self, assertion: Assertion) -> None: ...
+    def get(self, assertion_id: str) -> Assertion | None: ...
+    def all(self) -> tuple[Assertion, ...]:
+        """Every assertion, oldest first."""
+        ...
+
+    def page(
+        self, *, limit: int, position: int | None, status: AssertionStatus | None = None
+    ) -> Page[Assertion]: ...
+    def update(self, assertion: Assertion) -> None: ...
+    def remove(self, assertion_id: str) -> None:
+        """Remove an assertion with its states."""
+        ...
+
+    def note(self, assertion_id: str, transition: Transition) -> None:
+        """Keep that an assertion came to be of another status."""
+        ...
+
+    def transitions(self, assertion_id: str) -> tuple[Transition, ...]:
+        """Every state that it has had, oldest first."""
+        ...
 
 
 class Ledger(Protocol):
@@ -326,6 +353,8 @@ class Work(Protocol):
     def operations(self) -> Operations: ...
     @property
     def backups(self) -> Backups: ...
+    @property
+    def assertions(self) -> Assertions: ...
     @property
     def ledger(self) -> Ledger: ...
     @property

@@ -221,6 +221,34 @@ intents = Table(
     sqlite_autoincrement=True,
 )
 
+assertions = Table(
+    "assertions",
+    metadata,
+    _position(),
+    Column("assertion_id", String(LIMIT), nullable=False, unique=True),
+    _document("request"),
+    Column("owner", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("status", String(LIMIT), nullable=False),
+    Column("checked_at", UtcDateTime),
+    _document("detail"),
+    Column("managed_by", String(LIMIT)),
+    Column("operation_id", String(LIMIT)),
+    sqlite_autoincrement=True,
+)
+
+assertion_states = Table(
+    "assertion_states",
+    metadata,
+    _position(),
+    Column("assertion_id", ForeignKey(assertions.c.assertion_id), nullable=False, index=True),
+    Column("status", String(LIMIT), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    _document("detail"),
+    sqlite_autoincrement=True,
+)
+
 turns = Table(
     "turns",
     metadata,

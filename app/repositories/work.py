@@ -6,6 +6,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from app.repositories.accounts import SqlAccounts
+from app.repositories.assertions import SqlAssertions
 from app.repositories.backups import SqlBackups
 from app.repositories.connections import SqlConnections
 from app.repositories.intents import SqlIntents
@@ -46,6 +47,10 @@ class SqlWork:
     @cached_property
     def backups(self) -> SqlBackups:
         return SqlBackups(self._connection)
+
+    @cached_property
+    def assertions(self) -> SqlAssertions:
+        return SqlAssertions(self._connection)
 
     @cached_property
     def ledger(self) -> SqlLedger:

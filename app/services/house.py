@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.services.accounts import AccountsService
 from app.services.archive import ArchiveService
+from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
 from app.services.guardrails import GuardrailsService
@@ -34,6 +35,7 @@ class House:
     operations: OperationsService
     interventions: InterventionsService
     backups: BackupsService
+    assertions: AssertionsService
     archive: ArchiveService
     retention: RetentionService
     reachability: ReachabilityService

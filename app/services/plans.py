@@ -19,6 +19,7 @@ from app.domain.planning import Bounds, Support, check_addresses, needs, plan_co
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
+from app.services.assertions import AssertionsService
 from app.services.ledger import LedgerService
 from app.services.plan_kinds import TAKEN_BACK, PlanKind
 from app.services.scopes import GroupAt, Scope, known_from, scope_of
@@ -53,6 +54,7 @@ class PlansService:
         lifetime: timedelta,
         kinds: Mapping[str, PlanKind],
         guardrails: Guardrails | None = None,
+        assertions: AssertionsService,
     ) -> None:
         self._store = store
         self._worlds = worlds
@@ -64,6 +66,7 @@ class PlansService:
         self._lifetime = lifetime
         self._kinds = kinds
         self._guardrails = guardrails or Guardrails(addresses=bounds.addresses)
+        self._assertions = assertions
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
@@ -166,7 +169,17 @@ class PlansService:
     def _planned(
         self, kind: str, request: Document, plan: Plan, world: World, document: Document
     ) -> Planned:
+        """Let guardrails and assertions be asked before anybody sees a plan, whatever its kind.
+
+        Raises:
+            GuardrailViolationError, AssertionBrokenError
+        """
         self._check_guardrails(kind, plan, world, document)
+        touched = self._assertions.consent(
+            world, [each.change for each in plan.changes], managed_by=document.get("manages")
+        )
+        if touched:
+            document = document | {"assertions": touched}
         now = self._clock.now()
         kept = KeptPlan(
             plan_id=self._ids.new(),

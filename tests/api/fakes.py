@@ -7,6 +7,7 @@ from typing import Any, cast
 from app.api import examples
 from app.domain.accounts import AccessState, Account
 from app.domain.addresses import Block
+from app.domain.assertions import Assertion, AssertionStatus, Transition, read_claim
 from app.domain.backups import Backup, BackupOrigin
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, read_effect, read_held
@@ -33,6 +34,7 @@ from app.domain.principals import EVERY_ACCOUNT, Principal, Role
 from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
 from app.ports.store import EVERY_BACKUP, BackupFilter, KeptPlan, Page
+from app.services.assertions import AssertionView
 from app.services.connections import ConnectionView
 from app.services.house import House
 from app.services.views import Format, View
@@ -95,6 +97,25 @@ LEDGER = LedgerEntry(
     "led-1", "op-1", read_effect(examples.CONNECTION["ledger"][0]), frozenset({"con-1", "con-2"})
 )
 BACKUP = Backup(KNOWN, PLACE, "sg-db", NOW, examples.BACKUP["content"], "0" * 64, "op-1")
+
+
+ASSERTION = AssertionView(
+    Assertion(
+        assertion_id=KNOWN,
+        request={
+            key: value
+            for key, value in examples.ASSERTION_REQUESTS["must never reach"]["value"].items()
+            if key not in {"owner", "reason"}
+        },
+        owner="the database team",
+        reason="nobody logs in to the database from the web tier",
+        created_at=NOW,
+        status=AssertionStatus.HOLDS,
+        checked_at=NOW,
+        detail=examples.ASSERTION["judgement"],
+    ),
+    (Transition(AssertionStatus.HOLDS, NOW, examples.ASSERTION["judgement"]),),
+)
 
 
 @dataclass
@@ -202,7 +223,7 @@ class Plans(Fake):
 
     def of_kind(self, kind: str, request: Document) -> KeptPlan:
         self.note("of_kind", kind, request)
-        known(request["backup_id"])
+        known(request.get("backup_id", KNOWN))
         return replace(PLAN, kind=kind, document=PLAN.document | {"kind": kind})
 
     def get(self, plan_id: str) -> KeptPlan:
@@ -300,6 +321,33 @@ class Backups(Fake):
     ) -> Page[Backup]:
         self.note("page", limit, position, wanted)
         return Page((BACKUP,), None)
+
+
+class Assertions(Fake):
+    def create(self, request: Document) -> AssertionView:
+        self.note("create", request)
+        read_claim(request)
+        return ASSERTION
+
+    def get(self, assertion_id: str) -> AssertionView:
+        self.note("get", assertion_id)
+        known(assertion_id)
+        return ASSERTION
+
+    def page(
+        self, limit: int, position: int | None, status: AssertionStatus | None = None
+    ) -> Page[Assertion]:
+        self.note("page", limit, position, status)
+        return Page((ASSERTION.assertion,), None)
+
+    def remove(self, assertion_id: str) -> None:
+        self.note("remove", assertion_id)
+        known(assertion_id)
+
+    def check(self, assertion_id: str) -> AssertionView:
+        self.note("check", assertion_id)
+        known(assertion_id)
+        return ASSERTION
 
 
 class Archive(Fake):
@@ -408,6 +456,7 @@ class Fakes:
     operations: Operations = field(default_factory=Operations)
     interventions: Interventions = field(default_factory=Interventions)
     backups: Backups = field(default_factory=Backups)
+    assertions: Assertions = field(default_factory=Assertions)
     archive: Archive = field(default_factory=Archive)
     retention: Retention = field(default_factory=Retention)
     reachability: Reachability = field(default_factory=Reachability)

@@ -386,6 +386,40 @@ def test_a_plan_request_is_one_of_its_kinds(
     assert problem["errors"][0]["pointer"] == pointer
 
 
+ASSERTED = examples.ASSERTION_REQUESTS["must never reach"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "pointer"),
+    [
+        ("kind", "may_reach", "validation", "/kind"),
+        ("source", {"addresses": ["10.0.0.1/33"]}, "invalid_cidr", "/source/addresses/0"),
+        ("source.security_group_id", "sg-web", "unknown_field", "/source/security_group_id"),
+        ("target", {}, "validation", "/target/account_id"),
+        ("flows.0.port_range", "0/1", "invalid_port", "/flows/0/port_range"),
+        ("flows", [], "empty_change", "/flows"),
+        ("owner", " ", "invalid_description", "/owner"),
+        ("owner", ..., "validation", "/owner"),
+        ("reason", "", "empty_change", "/reason"),
+        ("reason", "intercom:1", "invalid_description", "/reason"),
+        ("status", "holds", "unknown_field", "/status"),
+    ],
+)
+def test_an_assertion_is_refused_where_it_means_nothing(
+    client: TestClient, path: str, value: Any, code: str, pointer: str
+) -> None:
+    problem = post(client, "/v1/assertions", changed(ASSERTED, path, value)).json()
+    assert (problem["status"], problem["errors"][0]["code"]) == (422, code)
+    assert problem["errors"][0]["pointer"] == pointer
+
+
+def test_an_assertion_about_addresses_alone_is_refused(client: TestClient) -> None:
+    strangers = {"addresses": ["10.0.0.1/32"]}
+    body = ASSERTED | {"source": strangers, "target": strangers}
+    problem = post(client, "/v1/assertions", body).json()
+    assert (problem["status"], problem["code"]) == (422, "invalid_connection")
+
+
 # --- questions --------------------------------------------------------------------------
 
 

@@ -349,3 +349,34 @@ def test_probes_are_open_and_say_what_is_missing(stranger: TestClient, fakes: Fa
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.json()["checks"] == {"database": True, "cloud": False}
     assert stranger.get("/version").json() == {"version": "0.1.0"}
+
+
+# --- assertions ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", examples.ASSERTION_REQUESTS)
+def test_an_assertion_is_kept_as_it_was_sent(client: TestClient, fakes: Fakes, name: str) -> None:
+    body = examples.ASSERTION_REQUESTS[name]["value"]
+    answer = client.post("/v1/assertions", json=body)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == f"/v1/assertions/{KNOWN}"
+    assert fakes.assertions.asked == [("create", (body,))]
+
+
+def test_an_assertion_is_spelled_with_its_states(client: TestClient) -> None:
+    own = {"id": KNOWN, "created_at": "2026-01-05T08:00:00Z", "checked_at": "2026-01-05T08:00:00Z"}
+    [state] = examples.ASSERTION["states"]
+    states = [state | {"at": "2026-01-05T08:00:00Z"}]
+    expected = examples.ASSERTION | own | {"states": states}
+    for method, path in (("get", KNOWN), ("post", f"{KNOWN}/check")):
+        assert client.request(method, f"/v1/assertions/{path}").json() == expected
+    page = client.get("/v1/assertions", params={"status": "holds"}).json()
+    assert page["items"] == [
+        {key: value for key, value in expected.items() if key not in {"states", "judgement"}}
+    ]
+
+
+def test_a_forgotten_assertion_answers_nothing(client: TestClient) -> None:
+    assert client.delete(f"/v1/assertions/{KNOWN}").status_code == 204
+    missing = client.delete(f"/v1/assertions/{UNKNOWN}")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")

@@ -146,3 +146,42 @@ def test_the_page_about_guardrails_shows_what_the_service_answers(client: httpx.
         else:
             assert_shows(json.loads(text), answer)
     assert sent == 3
+
+
+def with_ids(text: str, ids: dict[str, str]) -> str:
+    """Put the ids of this run into a block."""
+    for name, value in ids.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def walk(client: httpx.Client, page: str) -> int:
+    """Send every request of a page and compare every answer; return how many were sent.
+
+    What is answered is called `plan_id`, `operation_id` or by its noun from then on; what is shown
+    with `done` is followed to its end.
+    """
+    ids: dict[str, str] = {}
+    answer: Any = None
+    sent = 0
+    for language, text in BLOCK.findall((ROOT / "docs" / page).read_text("utf-8")):
+        block = with_ids(text, ids)
+        if language == "http":
+            line, _, body = block.partition("\n")
+            verb, path = line.split()
+            reply = client.request(verb, path, json=json.loads(body) if body.strip() else None)
+            answer = reply.json()
+            if reply.is_success and "id" in answer:
+                noun = reply.headers.get("Location", path).split("/")[2].removesuffix("s")
+                ids[f"{noun}_id"] = answer["id"]
+            sent += 1
+            continue
+        shown = json.loads(with_ids(text, ids))
+        if shown.get("done"):
+            answer = ended(client, answer["id"])
+        assert_shows(shown, answer)
+    return sent
+
+
+def test_the_page_about_assertions_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert walk(client, "assertions.md") == 4

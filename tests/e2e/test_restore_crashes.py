@@ -18,6 +18,7 @@ from app.domain.planning import Bounds
 from app.repositories import schema
 from app.repositories.store import SqlStore
 from app.services.archive import ArchiveService
+from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
@@ -76,6 +77,7 @@ class Process:
             store=store, worlds=worlds, ledger=ledger, clock=clock, ids=ids,
             limits=Limits(), bounds=Bounds(), lifetime=timedelta(hours=1),
             kinds=plan_kinds(store, worlds, Limits(), Bounds()),
+            assertions=AssertionsService(store=store, worlds=worlds, clock=clock, ids=ids),
         )  # fmt: skip
         self.operations = OperationsService(store=store, plans=self.plans, clock=clock, ids=ids)
         self.archive = ArchiveService(store=store, worlds=worlds, clouds=clouds, backups=backups)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import StatementError
 
 from app.domain.accounts import AccessState
+from app.domain.assertions import AssertionStatus, Transition
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import AlreadyExistsError, InvalidStateError, NotFoundError
 from app.domain.operations import OperationStatus, StepStatus
@@ -18,12 +19,14 @@ from tests.repositories.values import (
     NOON,
     PLACE,
     account,
+    assertion,
     backup,
     change,
     connection,
     entry,
     operation,
     plan,
+    state,
     step,
 )
 
@@ -43,6 +46,7 @@ ADDED: dict[str, tuple[Callable[..., Any], str]] = {
     "connections": (connection, "connection_id"),
     "operations": (operation, "operation_id"),
     "backups": (backup, "backup_id"),
+    "assertions": (assertion, "assertion_id"),
 }
 NOUNS = pytest.mark.parametrize("noun", ADDED)
 
@@ -85,7 +89,7 @@ def through(page: Callable[[int | None], Page[Any]]) -> list[tuple[Any, ...]]:
     return [page.items for page in pages]
 
 
-@pytest.mark.parametrize("noun", ["accounts", "connections", "operations", "backups"])
+@pytest.mark.parametrize("noun", ["accounts", "connections", "operations", "backups", "assertions"])
 def test_pages_run_from_the_newest_to_the_oldest(store: Store, noun: str) -> None:
     make, key = ADDED[noun]
     values: list[Any] = [make(**{key: f"{number}"}) for number in range(5)]
@@ -387,3 +391,40 @@ def test_turns_taken_anew_replace_the_old_ones_at_the_end(store: Store) -> None:
         assert work.turns.ahead("first") == ("second",)
         assert work.turns.ahead("second") == ()
         assert work.turns.keys("first") == {"a", "b"}
+
+
+# --- assertions ------------------------------------------------------------------
+
+
+def test_an_assertion_goes_with_the_states_that_it_has_had(store: Store) -> None:
+    states = [state(), state(status=AssertionStatus.BROKEN)]
+    keep(store, lambda work: work.assertions.add(assertion()))
+    keep(store, *(partial(_note, each) for each in states))
+    with store.read() as work:
+        assert work.assertions.transitions("assertion-1") == tuple(states)
+        assert work.assertions.transitions("assertion-2") == ()
+    keep(store, lambda work: work.assertions.remove("assertion-1"))
+    with store.read() as work:
+        assert work.assertions.get("assertion-1") is None
+        assert work.assertions.transitions("assertion-1") == ()
+
+
+def _note(transition: Transition, work: Work) -> None:
+    work.assertions.note("assertion-1", transition)
+
+
+def test_assertions_are_listed_by_status_and_changed(store: Store) -> None:
+    keep(store, *(partial(_add, f"assertion-{number}") for number in (1, 2)))
+    held = replace(assertion(), status=AssertionStatus.HOLDS, detail={})
+    keep(store, lambda work: work.assertions.update(held))
+    with store.read() as work:
+        page = work.assertions.page(limit=5, position=None, status=AssertionStatus.HOLDS)
+        assert page.items == (held,)
+        assert [each.assertion_id for each in work.assertions.all()] == [
+            "assertion-1",
+            "assertion-2",
+        ]
+
+
+def _add(assertion_id: str, work: Work) -> None:
+    work.assertions.add(assertion(assertion_id=assertion_id))

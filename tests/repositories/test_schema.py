@@ -18,12 +18,14 @@ from app.repositories.tables import metadata
 from tests.repositories.values import (
     NOON,
     account,
+    assertion,
     backup,
     change,
     connection,
     entry,
     operation,
     plan,
+    state,
     step,
 )
 
@@ -51,6 +53,8 @@ def fill(url: str) -> None:
         work.connections.add(connection())
         work.operations.add(operation(steps=(step(),)))
         work.backups.add(backup())
+        work.assertions.add(assertion())
+        work.assertions.note("assertion-1", state())
         work.ledger.add(entry())
         work.intents.begin("operation-1", "token-1", change(), NOON)
         work.turns.take("operation-1", ["sg-db"])

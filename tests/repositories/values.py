@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from app.domain.accounts import Account
+from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup, digest
 from app.domain.changes import AddedRule, Effect
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
@@ -38,6 +39,25 @@ def plan(*, plan_id: str = "plan-1", document: Document | None = None) -> KeptPl
         created_at=NOON,
         expires_at=NOON + timedelta(hours=1),
     )
+
+
+def assertion(*, assertion_id: str = "assertion-1") -> Assertion:
+    return Assertion(
+        assertion_id=assertion_id,
+        request={"kind": "must_reach"},
+        owner="the shop team",
+        reason="orders are kept there",
+        created_at=NOON,
+        status=AssertionStatus.BROKEN,
+        checked_at=NOON,
+        detail={"status": "broken"},
+        managed_by="tiers/shop",
+        operation_id="operation-1",
+    )
+
+
+def state(*, status: AssertionStatus = AssertionStatus.HOLDS) -> Transition:
+    return Transition(status, NOON, {"status": status.value})
 
 
 def connection(

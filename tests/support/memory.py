@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, TypeVar, cast
 
 from app.domain.accounts import Account
+from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, effect_document, read_effect
@@ -100,7 +101,7 @@ class MemoryStore:
 
 TABLES = (
     "accounts", "plans", "connections", "operations", "steps", "events", "backups", "entries",
-    "intents", "turns", "tenures", "successors", "revisions",
+    "intents", "turns", "tenures", "successors", "revisions", "assertions", "assertion_states",
 )  # fmt: skip
 
 
@@ -143,6 +144,7 @@ class MemoryWork:
         self.connections = MemoryConnections(self)
         self.operations = MemoryOperations(self)
         self.backups = MemoryBackups(self)
+        self.assertions = MemoryAssertions(self)
         self.ledger = MemoryLedger(self)
         self.intents = MemoryIntents(self)
         self.successors = MemorySuccessors(self)
@@ -413,6 +415,44 @@ class MemoryBackups:
 
     def remove(self, backup_id: str) -> None:
         self._work.changing("backups").pop(backup_id, None)
+
+
+class MemoryAssertions:
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def add(self, assertion: Assertion) -> None:
+        self._work.add("assertions", assertion.assertion_id, assertion)
+
+    def get(self, assertion_id: str) -> Assertion | None:
+        return cast("Assertion | None", self._work.get("assertions", assertion_id))
+
+    def all(self) -> tuple[Assertion, ...]:
+        return tuple(self._work.all("assertions"))
+
+    def page(
+        self, *, limit: int, position: int | None, status: AssertionStatus | None = None
+    ) -> Page[Assertion]:
+        return self._work.page(
+            "assertions", limit, position, lambda each: status in {None, each.status}
+        )
+
+    def update(self, assertion: Assertion) -> None:
+        self._work.put("assertions", assertion.assertion_id, assertion)
+
+    def remove(self, assertion_id: str) -> None:
+        self._work.changing("assertions").pop(assertion_id, None)
+        self._work.changing("assertion_states").pop(assertion_id, None)
+
+    def note(self, assertion_id: str, transition: Transition) -> None:
+        states = self._work.changing("assertion_states")
+        number = self._work.number()
+        states[assertion_id] = (number, (*self.transitions(assertion_id), kept(transition)))
+
+    def transitions(self, assertion_id: str) -> tuple[Transition, ...]:
+        return cast(
+            "tuple[Transition, ...]", self._work.get("assertion_states", assertion_id) or ()
+        )
 
 
 class MemoryLedger:

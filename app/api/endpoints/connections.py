@@ -20,6 +20,7 @@ from app.api.schemas.connections import (
 from app.api.schemas.operations import Operation
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import (
+    AssertionBrokenError,
     InvalidCursorError,
     InvalidStateError,
     NotFoundError,
@@ -89,7 +90,13 @@ def get_connection(connection_id: OneConnection, connections: Connections) -> Co
     "/{connection_id}",
     status_code=202,
     responses=accepted("The operation has begun; follow `Location`.", examples.DISCONNECTING)
-    | refusals(NotFoundError, InvalidStateError, TargetBusyError, *AGAINST_A_CONNECTION[-6:]),
+    | refusals(
+        NotFoundError,
+        InvalidStateError,
+        TargetBusyError,
+        AssertionBrokenError,
+        *AGAINST_A_CONNECTION[-6:],
+    ),
 )
 def disconnect_connection(
     connection_id: OneConnection,

@@ -18,6 +18,7 @@ from app.api.schemas.plans import (
     StandalonePlanRequest,
 )
 from app.domain.errors import (
+    AssertionBrokenError,
     BackupCorruptError,
     BackupMismatchError,
     GuardrailViolationError,
@@ -46,6 +47,7 @@ AGAINST_A_CONNECTION = (
     UnknownFieldError,
     InvalidConnectionError,
     InvalidCidrError,
+    AssertionBrokenError,
     GuardrailViolationError,
     MethodNotPossibleError,
     QuotaInsufficientError,

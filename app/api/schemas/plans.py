@@ -10,6 +10,7 @@ from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
 from app.api.schemas.networks import DecidingRule, NewRule, Rule, Traffic, Verdict
 from app.api.schemas.values import OwnId
+from app.domain.assertions import AssertionKind, AssertionStatus
 from app.domain.documents import Document
 from app.domain.groups import GroupKind
 from app.domain.restoring import LossCode
@@ -249,6 +250,16 @@ class RestoreDetails(Out):
     staying: Annotated[list[NotInTheBackup], Field(description="Made since the backup, and kept.")]
 
 
+class TouchedAssertion(Out):
+    """An assertion that the plan was asked about, with its status before the plan."""
+
+    assertion_id: str
+    kind: AssertionKind
+    owner: str
+    reason: str
+    status: AssertionStatus
+
+
 class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
@@ -267,6 +278,9 @@ class Plan(Out):
     ]
     warnings: list[str]
     rests_on: Annotated[Support, Field(description="What makes asked flows reachable already.")]
+    assertions: list[TouchedAssertion] | SkipJsonSchema[None] = left_out(
+        "Assertions about whoever is in a changed group; the plan breaks none of them."
+    )
     restore: RestoreDetails | SkipJsonSchema[None] = left_out("Of a plan to restore.")
     fingerprint: Annotated[
         str, Field(description="Digest of the world that the plan was made for.")

@@ -14,6 +14,7 @@ from app.ports.clock import Clock, Ids
 from app.ports.engine import Fate
 from app.ports.store import Store
 from app.services.accounts import Directory
+from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
@@ -93,6 +94,7 @@ def parts(
         bounds=Bounds(),
         lifetime=timedelta(hours=1),
         kinds=plan_kinds(store, worlds, limits, Bounds()),
+        assertions=AssertionsService(store=store, worlds=worlds, clock=clock, ids=ids),
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
