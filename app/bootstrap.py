@@ -28,6 +28,7 @@ from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
+from app.services.expiry import ExpiryService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
@@ -51,8 +52,11 @@ from app.services.views import ViewsService
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.settings import Role, Settings
-from app.workflow.engine import DurableEngine
+from app.workflow.engine import Chore, DurableEngine
 from app.workflow.membership import Terms
+
+EXPIRY_EVERY = timedelta(seconds=2)
+"""How often connections whose time has come are looked for: one short query."""
 
 
 class SystemClock:
@@ -60,6 +64,11 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def elapsed(self) -> timedelta:
+        """Time since some instant, sleep included where the system can tell."""
+        kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return timedelta(seconds=time.clock_gettime(kind))
 
 
 class RandomIds:
@@ -156,7 +165,6 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         concurrency=settings.worker_concurrency,
         polling_interval=settings.polling_interval,
         terms=_terms(settings),
-        chore_every=settings.sweep_interval or timedelta(seconds=5 if quick else 30),
     )
     store = SqlStore(url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure)
     directory = Directory(store=store)
@@ -180,6 +188,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         kinds=plan_kinds(store, worlds, limits, bounds),
         guardrails=guardrails,
         assertions=assertions,
+        longest=settings.connection_lifetime,
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
@@ -194,7 +203,23 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         lifetime=settings.backup_lifetime,
         versions=settings.backup_versions,
     )
-    engine.register(execution, store=store, chore=_one_after_another(sweeping, retention))
+    expiry = ExpiryService(
+        store=store,
+        plans=plans,
+        operations=operations,
+        clock=clock,
+        stopwatch=clock,
+        leads=lambda: engine.leads,
+    )
+    sweep_every = settings.sweep_interval or timedelta(seconds=5 if quick else 30)
+    engine.register(
+        execution,
+        store=store,
+        chores=(
+            Chore("sweeping", _one_after_another(sweeping, retention), sweep_every),
+            Chore("expiry", expiry, EXPIRY_EVERY, everywhere=True),
+        ),
+    )
     runs_operations = role is not Role.API
     inventory = InventoryService(clouds=clouds, directory=directory)
     memory = Memory(

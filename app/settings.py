@@ -135,6 +135,10 @@ class Settings(BaseSettings):
     plan_lifetime: Seconds = Field(
         timedelta(hours=1), description="How long a plan can be applied."
     )
+    connection_lifetime: Seconds = Field(
+        timedelta(days=3660),
+        description="How far ahead the time may be at which a connection ends by itself.",
+    )
     settle_window: Seconds | None = Field(
         None,
         description="How long a change may stay unseen before it counts as absent: "

@@ -736,11 +736,23 @@ VPC_BY_DEDICATED_GROUP: Json = {
     "reason": "web and application tier form a cluster",
 }
 
+UNTIL = "2035-12-31T18:00:00Z"
+BY_GROUP_UNTIL: Json = BY_GROUP | {
+    "flows": [{"protocol": "tcp", "port_range": "3307/3307"}],
+    "expires_at": UNTIL,
+    "reason": "migration of the order database",
+}
+
 _NAMED: dict[str, tuple[str, str, Json]] = {
     "4-group-authorization-classic": (
         "Method 4, classic network: authorize a group of another account",
         "A rule in `sg-db` names `sg-web`. With `scope: instance` it is limited to i-db01.",
         BY_GROUP,
+    ),
+    "4-group-authorization-until": (
+        "Method 4, classic network: for a time",
+        "The connection ends by itself. The time has to be still to come.",
+        BY_GROUP_UNTIL,
     ),
     "1-address-rules-classic": (
         "Method 1, classic network: let the addresses of instances in",
@@ -1084,6 +1096,11 @@ _SUMMARY: Json = {
     "adopted": [],
     "created_at": "2026-01-05T08:03:00Z",
     "disconnected_at": None,
+    "expires_at": None,
+    "ending": None,
+}
+EXTEND: Any = {
+    "later": {"summary": "end it at another time", "value": {"expires_at": UNTIL}},
 }
 CONNECTION: Json = _SUMMARY | {
     "ledger": [
@@ -1098,6 +1115,7 @@ CONNECTION: Json = _SUMMARY | {
         }
     ]
 }
+EXTENDED: Json = CONNECTION | {"request": BY_GROUP_UNTIL, "expires_at": UNTIL}
 CONNECTION_PAGE: Json = {"items": [_SUMMARY], "next_cursor": None}
 
 # --- backups ----------------------------------------------------------------------

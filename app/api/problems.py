@@ -42,6 +42,9 @@ KINDS: Mapping[str, Kind] = {
     "invalid_protocol": Kind(422, "Send one of tcp, udp, icmp, icmpv6, gre, all."),
     "invalid_priority": Kind(422, "Send a whole number from 1 to 100; 1 is judged first."),
     "invalid_description": Kind(422, "Send up to 200 printable characters, without our marker."),
+    "invalid_expiry": Kind(
+        422, "Send a time to come as `2026-03-01T18:00:00Z`, with its zone, and not too far ahead."
+    ),
     "too_many_items": Kind(422, "Split the list over several requests."),
     "duplicate_item": Kind(422, "Name each thing once."),
     "empty_change": Kind(422, "Name at least one thing."),
@@ -140,7 +143,7 @@ def render(error: AppError, scope: Scope) -> JSONResponse:
     """Answer a request with an error."""
     kind = KINDS[error.code]
     members = {
-        **error.facts,
+        **_placed(error),
         "instance": scope.get("path", "/"),
         "request_id": request_id_of(scope),
     }
@@ -149,6 +152,16 @@ def render(error: AppError, scope: Scope) -> JSONResponse:
     if isinstance(error, BodyTooLargeError):
         headers["Connection"] = "close"  # the rest of the body is not waited for
     return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def _placed(error: AppError) -> Mapping[str, object]:
+    """The facts of an error; where it names the place of a value, told as a shape tells it."""
+    if "pointer" not in error.facts:
+        return error.facts
+    pointer, rest = error.facts["pointer"], {**error.facts}
+    del rest["pointer"]
+    place = {"location": "body", "pointer": pointer, "message": str(error), "code": error.code}
+    return {**rest, "errors": [place]}
 
 
 def render_unexpected(scope: Scope) -> JSONResponse:

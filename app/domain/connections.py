@@ -24,7 +24,8 @@ class Connection:
     """A connection: `request` is the connect request as it was sent.
 
     `adopted` lists rules and memberships that it rests on and that are not ours: they are
-    never removed.
+    never removed. It ends by itself at `expires_at`, if it has one; `ending` tells of the last
+    try, with `attempts`, `operation_id`, `error` and `next_attempt_at`.
     """
 
     connection_id: str
@@ -33,11 +34,18 @@ class Connection:
     created_at: datetime
     adopted: tuple[Document, ...] = ()
     disconnected_at: datetime | None = None
+    expires_at: datetime | None = None
+    ending: Document | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left of the connection."""
         return self.status in {ConnectionStatus.DISCONNECTED, ConnectionStatus.FAILED}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation makes the connection, or takes it back."""
+        return self.status in {ConnectionStatus.PENDING, ConnectionStatus.DISCONNECTING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,12 @@ class InvalidDescriptionError(InvalidInputError):
     code, title = "invalid_description", "A text cannot be kept as a description"
 
 
+class InvalidExpiryError(InvalidInputError):
+    """`facts`: `pointer`, where in the request it stands, if that is known."""
+
+    code, title = "invalid_expiry", "A time to end at is not valid"
+
+
 class TooManyItemsError(InvalidInputError):
     code, title = "too_many_items", "A list is too long"
 

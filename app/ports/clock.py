@@ -1,12 +1,18 @@
 """Time and ids come in from outside, so that a test can decide them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
 class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present time, with time zone UTC."""
+        ...
+
+
+class Stopwatch(Protocol):
+    def elapsed(self) -> timedelta:
+        """Return how much time has passed since some instant; nobody can set it."""
         ...
 
 

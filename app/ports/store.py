@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from app.domain.accounts import Account
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup
-from app.domain.connections import Connection, LedgerEntry
+from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.groups import GroupRef, Place
 from app.domain.operations import Event, Operation, OperationStatus, Step
@@ -78,6 +78,15 @@ class Plans(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """That a connection ends by itself, and when."""
+
+    connection_id: str
+    status: ConnectionStatus
+    expires_at: datetime
+
+
 class Connections(Protocol):
     def add(self, connection: Connection) -> None: ...
     def get(self, connection_id: str) -> Connection | None: ...
@@ -86,6 +95,10 @@ class Connections(Protocol):
     ) -> Page[Connection]: ...
     def standing(self) -> tuple[Connection, ...]:
         """Every connection that is not disconnected or failed, oldest first."""
+        ...
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        """Every one of these that ends by itself."""
         ...
 
     def update(self, connection: Connection) -> None: ...

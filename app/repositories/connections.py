@@ -1,10 +1,10 @@
 """Connections as rows."""
 
+from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy import Connection as Database
-from sqlalchemy import RowMapping, select
 
 from app.domain.connections import Connection, ConnectionStatus
-from app.ports.store import Page
+from app.ports.store import Expiring, Page
 from app.repositories import rows
 from app.repositories.tables import connections
 
@@ -17,7 +17,14 @@ def _connection(row: RowMapping) -> Connection:
         created_at=row["created_at"],
         adopted=tuple(row["adopted"]),
         disconnected_at=row["disconnected_at"],
+        expires_at=row["expires_at"],
+        ending=row["ending"],
     )
+
+
+def _stands() -> ColumnElement[bool]:
+    over = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.FAILED.value)
+    return connections.c.status.not_in(over)
 
 
 class SqlConnections:
@@ -48,13 +55,16 @@ class SqlConnections:
         )
 
     def standing(self) -> tuple[Connection, ...]:
-        over = (ConnectionStatus.DISCONNECTED.value, ConnectionStatus.FAILED.value)
-        query = (
-            select(connections)
-            .where(connections.c.status.not_in(over))
-            .order_by(connections.c.position)
-        )
+        query = select(connections).where(_stands()).order_by(connections.c.position)
         return tuple(_connection(row) for row in self._database.execute(query).mappings())
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        columns = (connections.c.connection_id, connections.c.status, connections.c.expires_at)
+        query = select(*columns).where(connections.c.expires_at.is_not(None), _stands())
+        return tuple(
+            Expiring(row.connection_id, ConnectionStatus(row.status), row.expires_at)
+            for row in self._database.execute(query)
+        )
 
     def update(self, connection: Connection) -> None:
         key = connections.c.connection_id

@@ -112,6 +112,8 @@ connections = Table(
     Column("created_at", UtcDateTime, nullable=False),
     _document("adopted"),
     Column("disconnected_at", UtcDateTime),
+    Column("expires_at", UtcDateTime, index=True),
+    _document("ending", nullable=True),
     sqlite_autoincrement=True,
 )
 

@@ -1,10 +1,11 @@
 """Connections: asked for, standing, taken back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.domain.connections import Connection, LedgerEntry
+from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
-from app.domain.errors import NotFoundError
+from app.domain.errors import InvalidStateError, NotFoundError
+from app.domain.expiry import read_expiry
 from app.domain.operations import Operation
 from app.ports.store import Page, Store
 from app.services.operations import OperationsService, departing
@@ -33,6 +34,7 @@ class ConnectionsService:
         Raises:
             what planning raises; TargetBusyError only if `wait` is false.
         """
+        self._plans.check_expiry(request)
         kept = self._plans.for_connection(request).kept
         return self._operations.connect(kept, wait=wait)
 
@@ -47,6 +49,30 @@ class ConnectionsService:
             return earlier
         kept = self._plans.for_disconnect(connection_id).kept
         return self._operations.disconnect(kept, wait=wait)
+
+    def extend(self, connection_id: str, expires_at: str) -> ConnectionView:
+        """Let a connection end at another time: later, or earlier, or at all.
+
+        Raises:
+            NotFoundError, InvalidExpiryError
+            InvalidStateError: it is over, or is being taken back.
+        """
+        with self._store.write() as work:
+            connection = work.connections.get(connection_id)
+            if connection is None:
+                raise NotFoundError("there is no such connection", connection_id=connection_id)
+            if connection.is_over or connection.status is ConnectionStatus.DISCONNECTING:
+                raise InvalidStateError(
+                    f"the connection is {connection.status}",
+                    connection_id=connection_id,
+                    status=connection.status.value,
+                )
+            until = read_expiry(expires_at)
+            self._plans.check_time(until)
+            connection = replace(connection, expires_at=until, ending=None)
+            work.connections.update(connection)
+            work.commit()
+        return self.get(connection_id)
 
     def get(self, connection_id: str) -> ConnectionView:
         with self._store.read() as work:

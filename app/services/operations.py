@@ -1,6 +1,7 @@
 """Operations: accepted in one transaction with all that they need, then carried out."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document
@@ -10,6 +11,7 @@ from app.domain.errors import (
     PlanStaleError,
     TargetBusyError,
 )
+from app.domain.expiry import expiry_of
 from app.domain.fingerprint import drift
 from app.domain.operations import Event, Operation, OperationKind, OperationStatus
 from app.ports.clock import Clock, Ids
@@ -71,7 +73,8 @@ class OperationsService:
         """Start the operation of a plan, if the world is still the one it was made for.
 
         Raises:
-            PlanStaleError: with the difference; or the plan has expired.
+            PlanStaleError: with the difference; or the plan has expired, or the connection
+                would have.
             InvalidStateError: the plan was applied before.
             TargetBusyError: only if `wait` is false.
         """
@@ -93,6 +96,10 @@ class OperationsService:
             )
         if self._clock.now() >= kept.expires_at:
             raise PlanStaleError("the plan has expired; make it anew", plan_id=kept.plan_id)
+        expires_at = expiry_of(kept.request)
+        if expires_at is not None and self._clock.now() >= expires_at:
+            detail = "the time that the connection was to end at has passed"
+            raise PlanStaleError(detail, plan_id=kept.plan_id)
 
     def connect(self, kept: KeptPlan, *, wait: bool, strict: bool = False) -> Operation:
         """Accept a connection: its row, its plan, its operation and its turn, or none of them.
@@ -105,6 +112,7 @@ class OperationsService:
             request=kept.request,
             status=ConnectionStatus.PENDING,
             created_at=self._clock.now(),
+            expires_at=expiry_of(kept.request),
         )
         operation = self._new(OperationKind.CONNECT, connection.connection_id, kept)
         with self._store.write() as work:
@@ -130,14 +138,52 @@ class OperationsService:
             earlier = departing(work, connection)
             if earlier is not None:
                 return earlier
-            leaving = replace(connection, status=ConnectionStatus.DISCONNECTING)
-            work.connections.update(leaving)
-            self._accept(work, operation, kept, wait=wait, strict=strict)
+            self._depart(work, connection, operation, kept, wait=wait, strict=strict)
             taken_back = work.operations.get(settles) if settles is not None else None
             if taken_back is not None:
                 work.operations.update(replace(taken_back, settled_by=operation.operation_id))
             work.commit()
         return operation
+
+    def expire(self, kept: KeptPlan, expires_at: datetime) -> Operation | None:
+        """Accept the disconnect of a connection whose time has come.
+
+        None where it has another time to end at by now, or has something else going on: so it
+        is accepted once, whoever tries.
+        """
+        connection_id = kept.request["connection_id"]
+        operation = self._new(OperationKind.DISCONNECT, connection_id, kept)
+        with self._store.write() as work:
+            connection = work.connections.get(connection_id)
+            if connection is None or connection.expires_at != expires_at:
+                return None
+            if not (connection.is_over or connection.is_busy):
+                tries = 1 + (connection.ending or {"attempts": 0})["attempts"]
+                ending = {
+                    "attempts": tries,
+                    "operation_id": operation.operation_id,
+                    "error": None,
+                    "next_attempt_at": None,
+                }
+                connection = replace(connection, ending=ending)
+                self._depart(work, connection, operation, kept, wait=True, strict=False)
+                work.commit()
+                return operation
+        return None
+
+    def _depart(
+        self,
+        work: Work,
+        connection: Connection,
+        operation: Operation,
+        kept: KeptPlan,
+        *,
+        wait: bool,
+        strict: bool,
+    ) -> None:
+        leaving = replace(connection, status=ConnectionStatus.DISCONNECTING)
+        work.connections.update(leaving)
+        self._accept(work, operation, kept, wait=wait, strict=strict)
 
     def standalone(
         self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.domain.changes import Joined, is_new_group
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
 from app.domain.errors import GuardrailViolationError, NotFoundError
+from app.domain.expiry import check_expiry, expiry_of
 from app.domain.fingerprint import world_document
 from app.domain.groups import Place
 from app.domain.guardrails import Guardrails, violation_document, violations
@@ -55,7 +56,9 @@ class PlansService:
         kinds: Mapping[str, PlanKind],
         guardrails: Guardrails | None = None,
         assertions: AssertionsService,
+        longest: timedelta,
     ) -> None:
+        """`lifetime` is that of plans, `longest` the most of connections that end by themselves."""
         self._store = store
         self._worlds = worlds
         self._ledger = ledger
@@ -67,9 +70,11 @@ class PlansService:
         self._kinds = kinds
         self._guardrails = guardrails or Guardrails(addresses=bounds.addresses)
         self._assertions = assertions
+        self._longest = longest
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
+        self.check_expiry(request, "/connection/expires_at")
         return self._keep(self.for_connection(request).kept)
 
     def disconnect(self, connection_id: str) -> KeptPlan:
@@ -94,6 +99,24 @@ class PlansService:
         if kept.kind in self._kinds:
             return self.for_kind(kept.kind, kept.request, kept.world)
         return self.for_connection(kept.request, kept.world)
+
+    def check_expiry(self, request: Document, at: str = "/expires_at") -> None:
+        """Refuse a request to connect for no time at all, or for too long.
+
+        Raises:
+            InvalidExpiryError: `at` is where the time to end at stands.
+        """
+        expires_at = expiry_of(request)
+        if expires_at is not None:
+            self.check_time(expires_at, at)
+
+    def check_time(self, expires_at: datetime, at: str = "/expires_at") -> None:
+        """Refuse a time to end at that has passed, or is too far ahead.
+
+        Raises:
+            InvalidExpiryError
+        """
+        check_expiry(expires_at, self._clock.now(), self._longest, at=at)
 
     def for_connection(self, request: Document, known: Document | None = None) -> Planned:
         """Read and plan; nothing is kept.

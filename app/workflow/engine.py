@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
@@ -60,6 +61,19 @@ _tenure: ContextVar[str | None] = ContextVar("tenure", default=None)
 """On whose behalf this thread runs an operation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """What is done now and then beside operations, in a thread of its own.
+
+    By one living replica, the one that has lived longest; or `everywhere`.
+    """
+
+    name: str
+    do: Callable[[], None]
+    every: timedelta
+    everywhere: bool = False
+
+
 class DurableEngine:
     """Runs operations from a queue that is kept in the database of the store.
 
@@ -81,7 +95,6 @@ class DurableEngine:
         polling_interval: timedelta = timedelta(milliseconds=30),
         revival: timedelta = timedelta(seconds=5),
         terms: Terms | None = None,
-        chore_every: timedelta = timedelta(seconds=30),
     ) -> None:
         self._url = guards.read_url(database_url)
         self._executor_id = executor_id
@@ -97,8 +110,7 @@ class DurableEngine:
         self._client: DBOSClient | None = None
         self._dbos: DBOS | None = None
         self._terms = terms or Terms(alone=self._file is not None)
-        self._chore_every = chore_every
-        self._chore: Callable[[], None] | None = None
+        self._chores: tuple[Chore, ...] = ()
         self._store: Store | None = None
         self._membership: Membership | None = None
         self._lifecycle = threading.RLock()
@@ -119,17 +131,16 @@ class DurableEngine:
         operation: Operation,
         *,
         store: Store | None = None,
-        chore: Callable[[], None] | None = None,
+        chores: Sequence[Chore] = (),
     ) -> None:
         """Say what an operation does; once, before `launch`.
 
-        `store` is where replicas know of one another. `chore` is done now and then, by one
-        living replica.
+        `store` is where replicas know of one another; without one there are no chores.
         """
         if self._operation is not None:
             msg = "what an operation does was said before"
             raise EngineError(msg)
-        self._operation, self._store, self._chore = operation, store, chore
+        self._operation, self._store, self._chores = operation, store, tuple(chores)
 
     def prepare(self) -> None:
         """Make the engine's own tables and its queue: all that `enqueue` needs.
@@ -164,8 +175,10 @@ class DurableEngine:
         except BaseException:
             self._stop()
             raise
-        if self._chore is not None:
-            threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
+        for each in self._chores:
+            thread = threading.Thread(target=self._keep_doing, args=[each], daemon=True)
+            thread.name = f"chore {each.name}"
+            thread.start()
 
     def enqueue(self, connection: Connection, operation_id: str, anew: bool = False) -> None:
         """Put an operation into the queue, in the transaction that is open on `connection`.
@@ -258,15 +271,19 @@ class DurableEngine:
                 else:
                     return
 
-    def _do_chores(self) -> None:
-        while not self._ended.wait(self._chore_every.total_seconds()):
-            membership = self._membership
+    @property
+    def leads(self) -> bool:
+        """Whether this process does what one replica does for all of them."""
+        membership = self._membership
+        return self.is_running and membership is not None and membership.is_eldest
+
+    def _keep_doing(self, chore: Chore) -> None:
+        while not self._ended.wait(chore.every.total_seconds()):
             try:
-                if self.is_running and membership is not None and membership.is_eldest:
-                    assert self._chore is not None
-                    self._chore()
+                if self.is_running and (chore.everywhere or self.leads):
+                    chore.do()
             except Exception:
-                log.exception("a chore was left undone; it is done later")
+                log.exception("chore %s was left undone; it is done later", chore.name)
 
     @property
     def _address(self) -> str:

@@ -18,6 +18,7 @@ from app.domain.errors import (
     TargetNotFoundError,
     UnauthenticatedError,
 )
+from app.domain.expiry import read_expiry
 from app.domain.exports import content_of_export, content_of_table
 from app.domain.groups import Eni, Group, Instance, Place
 from app.domain.intents import read_intent
@@ -256,6 +257,11 @@ class Connections(Fake):
         self.note("get", connection_id)
         known(connection_id)
         return ConnectionView(CONNECTION, (LEDGER,))
+
+    def extend(self, connection_id: str, expires_at: str) -> ConnectionView:
+        self.note("extend", connection_id, expires_at)
+        known(connection_id)
+        return ConnectionView(replace(CONNECTION, expires_at=read_expiry(expires_at)), (LEDGER,))
 
     def disconnect(self, connection_id: str, *, wait: bool = True) -> Operation:
         self.note("disconnect", connection_id, wait)

@@ -215,10 +215,32 @@ REASONS = [
     None,
 ]
 
+EXPIRIES = [
+    "2026-03-01T18:00:00",
+    "2026-02-30T18:00:00Z",
+    "2026-03-01",
+    "2026-03-01 18:00:00Z",
+    "2026-03-01T18:00Z",
+    "2026-03-01T18:00:00.5Z",
+    "2026-03-01T24:00:01Z",
+    "2026-03-01T18:00:60Z",
+    "2026-03-01T18:00:00+25:00",
+    "2026-03-01T18:00:00 Z",
+    "10000-03-01T18:00:00Z",
+    "2026-W09-7T18:00:00Z",
+    "\uff12026-03-01T18:00:00Z",
+    "tomorrow",
+    "",
+    1767225600,
+    1767225600.5,
+    True,
+    None,
+]
+
 CASES = [
     case(BY_GROUP, "bidirektional", True, "unknown_field"),
     case(BY_GROUP, "approved", True, "unknown_field"),
-    case(BY_GROUP, "expires_at", "2030-01-01T00:00:00Z", "unknown_field"),
+    *(case(BY_GROUP, "expires_at", value, "invalid_expiry") for value in EXPIRIES),
     case(BY_GROUP, "max_extra_pairs", 0, "unknown_field"),
     case(BY_GROUP, "security_group_id", "sg-web", "unknown_field"),
     case(BY_GROUP, "group_name", "web", "unknown_field"),

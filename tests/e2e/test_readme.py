@@ -100,6 +100,39 @@ def test_the_page_about_many_ends_shows_what_the_service_answers(client: httpx.C
     assert sent == 2
 
 
+def told_by(client: httpx.Client, page: str) -> int:
+    """Send what a page sends, with the ids of this run, and hold the answers against what it
+    shows; return how much was sent."""
+    ids: dict[str, str] = {}
+    answer: Any = None
+    sent = 0
+    for language, text in BLOCK.findall((ROOT / "docs" / page).read_text("utf-8")):
+        if language == "http":
+            for name, value in ids.items():
+                text = text.replace(f"{{{name}}}", value)  # noqa: PLW2901 - with the ids of this run
+            line, _, body = text.partition("\n")
+            verb, path = line.split()
+            document = json.loads(body) if body.strip() else None
+            answer = client.request(verb, path, json=document).json()
+            sent += 1
+            continue
+        shown = json.loads(text)
+        if shown.get("done"):
+            answer = ended(client, answer["id"])
+            ids |= {"operation_id": answer["id"], "connection_id": answer["connection_id"]}
+        elif shown.get("kind") == "repair":
+            ids["plan_id"] = answer["id"]
+        assert_shows(shown, answer)
+    for each in client.get("/v1/connections?status=active").json()["items"]:
+        gone = client.delete(f"/v1/connections/{each['id']}").json()
+        assert ended(client, gone["id"])["status"] == "succeeded"
+    return sent
+
+
+def test_the_page_about_expiry_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert told_by(client, "expiry.md") == 4
+
+
 def test_the_page_about_backups_shows_what_the_service_answers(client: httpx.Client) -> None:
     blocks = BLOCK.findall((ROOT / "docs" / "backups.md").read_text("utf-8"))
     ids: dict[str, str] = {}

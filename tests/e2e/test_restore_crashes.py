@@ -76,6 +76,7 @@ class Process:
         self.plans = PlansService(
             store=store, worlds=worlds, ledger=ledger, clock=clock, ids=ids,
             limits=Limits(), bounds=Bounds(), lifetime=timedelta(hours=1),
+            longest=timedelta(days=366),
             kinds=plan_kinds(store, worlds, Limits(), Bounds()),
             assertions=AssertionsService(store=store, worlds=worlds, clock=clock, ids=ids),
         )  # fmt: skip

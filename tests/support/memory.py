@@ -38,6 +38,7 @@ from app.domain.operations import (
 from app.ports.store import (
     EVERY_BACKUP,
     BackupFilter,
+    Expiring,
     KeptBackup,
     KeptIntent,
     KeptPlan,
@@ -298,6 +299,13 @@ class MemoryConnections:
 
     def standing(self) -> tuple[Connection, ...]:
         return tuple(each for each in self._work.all("connections") if each.status not in OVER)
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        return tuple(
+            Expiring(each.connection_id, each.status, each.expires_at)
+            for each in self.standing()
+            if each.expires_at is not None
+        )
 
     def update(self, connection: Connection) -> None:
         self._work.put("connections", connection.connection_id, connection)

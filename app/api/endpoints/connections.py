@@ -16,12 +16,14 @@ from app.api.schemas.connections import (
     ConnectionPage,
     ConnectionSummary,
     ConnectRequest,
+    ExtendRequest,
 )
 from app.api.schemas.operations import Operation
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import (
     AssertionBrokenError,
     InvalidCursorError,
+    InvalidExpiryError,
     InvalidStateError,
     NotFoundError,
     TargetBusyError,
@@ -38,7 +40,7 @@ OneConnection = Annotated[
     "",
     status_code=202,
     responses=accepted("The operation has begun; follow `Location`.", examples.OPERATION)
-    | refusals(TargetBusyError, *AGAINST_A_CONNECTION),
+    | refusals(TargetBusyError, InvalidExpiryError, *AGAINST_A_CONNECTION),
 )
 def create_connection(
     body: Annotated[ConnectRequest, Body(openapi_examples=examples.CONNECT_REQUESTS)],
@@ -84,6 +86,22 @@ def get_connection(connection_id: OneConnection, connections: Connections) -> Co
     of it.
     """
     return Connection.of_view(connections.get(connection_id))
+
+
+@router.post(
+    "/{connection_id}/extend",
+    responses=answer(200, "The connection with its new end.", examples.EXTENDED)
+    | refusals(NotFoundError, InvalidStateError, InvalidExpiryError),
+)
+def extend_connection(
+    connection_id: OneConnection,
+    body: Annotated[ExtendRequest, Body(openapi_examples=examples.EXTEND)],
+    connections: Connections,
+) -> Connection:
+    """Let a connection end by itself at another time: later, or earlier, or, where it had no
+    end, at all. Nothing is changed in the cloud until then.
+    """
+    return Connection.of_view(connections.extend(connection_id, body.expires_at))
 
 
 @router.delete(

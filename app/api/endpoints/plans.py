@@ -24,6 +24,7 @@ from app.domain.errors import (
     GuardrailViolationError,
     InvalidCidrError,
     InvalidConnectionError,
+    InvalidExpiryError,
     InvalidInputError,
     InvalidStateError,
     MethodNotPossibleError,
@@ -60,7 +61,13 @@ AGAINST_A_CONNECTION = (
     "",
     status_code=201,
     responses=created("The plan is kept.", examples.PLAN)
-    | refusals(NotFoundError, InvalidStateError, *AGAINST_A_CONNECTION, *AGAINST_A_RESTORE),
+    | refusals(
+        NotFoundError,
+        InvalidStateError,
+        InvalidExpiryError,
+        *AGAINST_A_CONNECTION,
+        *AGAINST_A_RESTORE,
+    ),
 )
 def create_plan(
     body: Annotated[PlanRequest, Body(openapi_examples=examples.PLAN_REQUESTS)],

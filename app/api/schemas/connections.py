@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, WithJsonSchema
 
+from app.api.problems import kept_problem
 from app.api.schemas.base import COMPONENT, In, Out, names_of
 from app.api.schemas.flows import Flows
 from app.api.schemas.networks import Adopted, Effect
+from app.api.schemas.problems import Problem
 from app.api.schemas.values import (
     AccountId,
     Cidrs,
+    ExpiryText,
     GroupId,
     GroupIds,
     GroupName,
@@ -119,6 +122,13 @@ class _Connect(In):
     reason: Annotated[
         Reason, Field(description="Why; it is kept in the descriptions of new rules.")
     ] = ""
+    expires_at: Annotated[
+        ExpiryText | MISSING,
+        Field(
+            description="When the connection ends by itself, within a minute: RFC 3339, to the "
+            "second and with its zone. Left out, it stands until it is disconnected."
+        ),
+    ] = MISSING
 
 
 _Scope = Annotated[
@@ -199,6 +209,14 @@ class ConnectRequest(
         return document
 
 
+class ExtendRequest(In):
+    """When a connection shall end instead."""
+
+    expires_at: Annotated[
+        ExpiryText, Field(description="Later or earlier than before, but still to come.")
+    ]
+
+
 # --- answers -------------------------------------------------------------------------
 
 SentRequest = Annotated[
@@ -225,6 +243,25 @@ class LedgerItem(Effect):
         return cls.model_validate(effect_document(entry.effect) | others)
 
 
+class Ending(Out):
+    """The last try to end a connection whose time has come."""
+
+    attempts: int
+    operation_id: Annotated[
+        str | None, Field(description="Its operation; null where none could be begun.")
+    ]
+    error: Annotated[
+        Problem | None, Field(description="What was in the way; null while it is under way.")
+    ]
+    next_attempt_at: datetime | None
+
+    @classmethod
+    def of(cls, ending: Document) -> Self:
+        error = ending["error"]
+        told = None if error is None else Problem.model_validate(kept_problem(error))
+        return cls.model_validate(ending | {"error": told})
+
+
 class ConnectionSummary(Out):
     """A connection as a listing shows it: without its ledger."""
 
@@ -235,6 +272,10 @@ class ConnectionSummary(Out):
     adopted: list[Adopted]
     created_at: datetime
     disconnected_at: datetime | None
+    expires_at: Annotated[
+        datetime | None, Field(description="When it ends by itself; null: it does not.")
+    ]
+    ending: Annotated[Ending | None, Field(description="How that went, once the time has come.")]
 
     @classmethod
     def of(cls, connection: domain.Connection) -> Self:
@@ -262,6 +303,8 @@ def _members(connection: domain.Connection) -> Document:
         "adopted": list(connection.adopted),
         "created_at": connection.created_at,
         "disconnected_at": connection.disconnected_at,
+        "expires_at": connection.expires_at,
+        "ending": None if connection.ending is None else Ending.of(connection.ending),
     }
 
 

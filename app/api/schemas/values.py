@@ -21,6 +21,7 @@ from app.domain.errors import (
     InvalidPriorityError,
     InvalidProtocolError,
 )
+from app.domain.expiry import read_expiry
 from app.domain.rules import MAX_PORT, NAMED_PROTOCOLS, Protocol, check_priority
 
 T = TypeVar("T")
@@ -235,6 +236,28 @@ FilterText = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
 ]
 
+
+# --- times ----------------------------------------------------------------------
+
+
+def _expiry(value: object) -> str:
+    read_expiry(value)
+    assert isinstance(value, str)
+    return value
+
+
+ExpiryText = Annotated[
+    str,
+    BeforeValidator(spoken(_expiry)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "maxLength": 64,
+            "examples": ["2026-03-01T18:00:00Z"],
+        }
+    ),
+]
 
 # --- lists and booleans -----------------------------------------------------------
 

@@ -143,6 +143,10 @@ class VirtualClock:
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._hub.now, UTC) + self.skew
 
+    def elapsed(self) -> timedelta:
+        """What nobody can set: the hub's time."""
+        return timedelta(seconds=self._hub.now)
+
 
 class CountedIds:
     """Ids in order; what is secret begins with a text that is found wherever it leaks to."""

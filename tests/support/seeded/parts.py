@@ -10,7 +10,7 @@ from app.adapters.ecs.transport import BASE, Keys, Transport
 from app.bootstrap import plan_kinds
 from app.domain.plan import Limits
 from app.domain.planning import Bounds
-from app.ports.clock import Clock, Ids
+from app.ports.clock import Clock, Ids, Stopwatch
 from app.ports.engine import Fate
 from app.ports.store import Store
 from app.services.accounts import Directory
@@ -21,6 +21,7 @@ from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
+from app.services.expiry import ExpiryService
 from app.services.interventions import InterventionsService
 from app.services.ledger import LedgerService
 from app.services.operations import OperationsService
@@ -56,6 +57,7 @@ class Parts:
     interventions: InterventionsService
     execution: Execution
     sweeping: SweepingService
+    expiry: ExpiryService
 
 
 def parts(
@@ -63,6 +65,7 @@ def parts(
     store: Store,
     transport: Transport,
     clock: Clock,
+    stopwatch: Stopwatch,
     ids: Ids,
     patience: Patience,
     read_attempts: int,
@@ -95,6 +98,7 @@ def parts(
         lifetime=timedelta(hours=1),
         kinds=plan_kinds(store, worlds, limits, Bounds()),
         assertions=AssertionsService(store=store, worlds=worlds, clock=clock, ids=ids),
+        longest=timedelta(days=366),
     )
     operations = OperationsService(store=store, plans=plans, clock=clock, ids=ids)
     endings = EndingsService(store=store, clock=clock)
@@ -160,4 +164,12 @@ def parts(
         interventions=interventions,
         execution=execution,
         sweeping=sweeping,
+        expiry=ExpiryService(
+            store=store,
+            plans=plans,
+            operations=operations,
+            clock=clock,
+            stopwatch=stopwatch,
+            leads=lambda: True,
+        ),
     )

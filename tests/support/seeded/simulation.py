@@ -204,6 +204,7 @@ class Simulation:
             store=store,
             transport=WireOf(self.wire),
             clock=self.clock,
+            stopwatch=self.clock,
             ids=self.ids,
             patience=self.scene.patience,
             read_attempts=self.scene.read_attempts,
@@ -536,6 +537,9 @@ class Simulation:
         """Let time pass."""
         self.hub.at(seconds, lambda: None)
         self._settle("a rest")
+
+    def expire(self) -> None:
+        self.ask("expire", lambda asked: asked.expiry())
 
     def sweep(self) -> None:
         self.ask("sweep", lambda asked: asked.sweeping())
