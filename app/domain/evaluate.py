@@ -8,7 +8,7 @@ from app.domain.judging.matching import Match
 from app.domain.judging.passing import NOT_JUDGED, UNREADABLE, Packets, doubts, side
 from app.domain.judging.routes import has_route
 from app.domain.rules import Direction, NicType
-from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
+from app.domain.world import AddressEnd, End, InterfaceEnd, World
 
 
 def explain(world: World, flow: Flow) -> Verdict:
@@ -55,12 +55,9 @@ class Evaluator:
         """Judge one direction: the pooled rules of all groups of the interface on that side."""
         outward = direction is Direction.EGRESS
         own, other = (flow.source, flow.target) if outward else (flow.target, flow.source)
-        match own:
-            case AddressEnd():
-                return NOT_JUDGED
-            case GroupEnd():
-                return UNREADABLE
-        return side(self.benches.of(own, direction, flow.plane), own, other, packets)
+        if isinstance(own, InterfaceEnd):
+            return side(self.benches.of(own, direction, flow.plane), own, other, packets)
+        return NOT_JUDGED if isinstance(own, AddressEnd) else UNREADABLE
 
     def _may_pass(self, flow: Flow) -> bool:
         """Say whether both sides may let every packet pass, where neither is known to stop one.
@@ -81,6 +78,7 @@ class Evaluator:
         )
 
 
+NOTHING_SHARED: tuple[Match, tuple[GroupRef, ...]] = (Match.NO, ())
 _NO_ROUTE = SideVerdict(SideOutcome.BLOCKED, Cause.NO_ROUTE)
 _INSIDE = SideVerdict(SideOutcome.ALLOWED, Cause.INTRA_GROUP)
 
@@ -96,10 +94,10 @@ def intra_group(
     Source: ECS API, ModifySecurityGroupPolicy.
     """
     if not (isinstance(source, InterfaceEnd) and isinstance(target, InterfaceEnd)):
-        return Match.NO, ()
+        return NOTHING_SHARED
     shared = source.eni.group_ids & target.eni.group_ids
     if plane is not NicType.INTRANET or not shared:
-        return Match.NO, ()
+        return NOTHING_SHARED
     read = [world.groups[group_id] for group_id in sorted(shared) if group_id in world.groups]
     connecting = tuple(group.ref for group in read if group.connects_members)
     if connecting:
@@ -109,9 +107,11 @@ def intra_group(
 
 def combined(egress: SideOutcome, ingress: SideOutcome) -> Outcome:
     """Return the outcome of a passage: it is open when both of its sides are."""
+    if egress is SideOutcome.ALLOWED and ingress is SideOutcome.ALLOWED:
+        return Outcome.REACHABLE
     if SideOutcome.BLOCKED in (egress, ingress):
         return Outcome.BLOCKED
-    return Outcome.UNKNOWN if SideOutcome.UNKNOWN in (egress, ingress) else Outcome.REACHABLE
+    return Outcome.UNKNOWN
 
 
 def _may_pass(told: SideVerdict) -> SideVerdict:

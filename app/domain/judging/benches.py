@@ -30,13 +30,17 @@ from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, World
 
 _T = TypeVar("_T")
 
+EVERY_ADDRESS = {family: (0, (1 << family.bits) - 1) for family in AddressFamily}
+
 
 class Line(NamedTuple):
     """One rule as numbers; `needs` is what its protocol and ports depend on, if not read whole.
 
-    Ports, source ports and own addresses run from first to last, both included.
+    Ports, source ports and own addresses run from first to last, both included. `order` is
+    that of judgement, and the same every time.
     """
 
+    order: tuple[tuple[int, bool], str, str]
     rank: tuple[int, bool]
     accept: bool
     first: int
@@ -49,6 +53,8 @@ class Line(NamedTuple):
     peer: Peer
     protocol: Protocol
     deciding: DecidingRule
+    ports: Span
+    sources: Span
 
     def covers_port(self, port: int, source_port: int) -> bool:
         return (
@@ -112,7 +118,9 @@ class Bench:
     @cached_property
     def owns(self) -> tuple[Block, ...]:
         """Blocks that narrow rules to a part of their own group, each once."""
-        owns = (line.deciding.held.rule.own for line in self.lines)
+        every = EVERY_ADDRESS[self.family]
+        narrow = (line for line in self.lines if (line.own_first, line.own_last) != every)
+        owns = (line.deciding.held.rule.own for line in narrow)
         return tuple(dict.fromkeys(own for own in owns if own is not None))
 
     @cached_property
@@ -302,7 +310,7 @@ class _Finder:
             and entry[5] <= own <= entry[6]
         ]
         if len(found) > 1:
-            found.sort(key=_number)
+            found.sort(key=_first)
         return [entry[7] for entry in found]
 
     def _perhaps(self, groups: Iterable[str], strange: frozenset[str]) -> list[_Entry]:
@@ -316,7 +324,7 @@ class _Finder:
 
 
 def _entry(number: int, line: Line, needs: Needs) -> _Entry:
-    return (number, *line[2:8], (line, needs))
+    return (number, *line[3:9], (line, needs))
 
 
 class Benches:
@@ -375,7 +383,7 @@ class Benches:
                 and (private or not isinstance(held.rule.peer, GroupPeer))
                 and speaks_of(held.rule, family)
             ]
-            lines.sort(key=_order)
+            lines.sort(key=_first)
             self._lines[key] = lines
         return self._lines[key]
 
@@ -398,15 +406,17 @@ class Benches:
 
 
 def _line(deciding: DecidingRule, family: AddressFamily) -> Line:
-    rule = deciding.held.rule
+    held = deciding.held
+    rule, rank = held.rule, held.rule.rank
     ports = sources = EVERY_PORT
     if rule.protocol.has_ports:
         ports, sources = span(rule.ports), span(rule.source_ports)
-    first, last = 0, (1 << family.bits) - 1
+    first, last = EVERY_ADDRESS[family]
     if rule.own is not None:
         first, last = rule.own.first, rule.own.last
     return Line(
-        rule.rank,
+        (rank, held.rule_id, deciding.group.group_id),
+        rank,
         rule.policy is Policy.ACCEPT,
         *ports,
         *sources,
@@ -416,6 +426,8 @@ def _line(deciding: DecidingRule, family: AddressFamily) -> Line:
         rule.peer,
         rule.protocol,
         deciding,
+        ports,
+        sources,
     )
 
 
@@ -434,12 +446,7 @@ def default_of(groups: Sequence[Group], direction: Direction) -> Policy:
 
 
 def _in_order(parts: Iterable[Iterable[Line]]) -> list[Line]:
-    return sorted(chain.from_iterable(parts), key=_order)
+    return sorted(chain.from_iterable(parts), key=_first)
 
 
-def _order(line: Line) -> tuple[tuple[int, bool], str, str]:
-    deciding = line.deciding
-    return (line.rank, deciding.held.rule_id, deciding.group.group_id)
-
-
-_number = itemgetter(0)
+_first = itemgetter(0)

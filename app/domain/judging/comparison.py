@@ -43,18 +43,15 @@ class Comparison:
     def _surroundings(self) -> Surroundings:
         blocks = list(self._wishes.blocks)
         first, last = self._turns.ports
-        benches = {
-            bench: layer
-            for turn in self._turns.moved
-            for way in Direction
-            for layer, bench in zip(
-                (self._before, self._after), self._turns.benches(turn, way), strict=True
-            )
-        }
-        for bench, layer in benches.items():
+        turns = [(turn, way) for turn in self._turns.moved for way in Direction]
+        benches = dict.fromkeys(self._turns.benches(turn, way)[1] for turn, way in turns)
+        for bench in benches:
             for line in bench.lines:
                 if line.first <= last and first <= line.last:
-                    blocks.extend(layer.listed(line.peer))
+                    blocks.extend(self._after.listed(line.peer))
+        for turn, way in turns:
+            for line in self._turns.changed_lines(turn, way):
+                blocks.extend(self._before.listed(line.peer))
         worlds = (self._before.world, self._after.world)
         unread = {ref.group_id for world in worlds for ref in world.unread}
         known = worlds[0].complete | worlds[1].complete | unread

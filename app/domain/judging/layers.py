@@ -36,6 +36,7 @@ class Matches(NamedTuple):
 
 
 NO_MATCHES = Matches(0)
+NOWHERE = (0, 0)
 
 
 class Layer:
@@ -53,6 +54,7 @@ class Layer:
         self._rows: dict[Hashable, Row] = {}
         self._lists: dict[str, Matches] = {}
         self._near: dict[Hashable, int] = {}
+        self._crowded: dict[tuple[int, int], int] = {}
 
     # --- ends ---------------------------------------------------------------------
 
@@ -89,8 +91,13 @@ class Layer:
         return self.family.bits
 
     @cached_property
-    def _taken(self) -> frozenset[int]:
-        return frozenset(self.firsts)
+    def _places(self) -> Mapping[int, tuple[int, int]]:
+        """For each address, where its ends begin, and how many bits they are: all ones."""
+        found: dict[int, tuple[int, int]] = {}
+        for position, first in enumerate(self.firsts):
+            low, ones = found.get(first, (position, 0))
+            found[first] = (low, ones << 1 | 1)
+        return found
 
     @cached_property
     def is_single(self) -> bool:
@@ -99,11 +106,18 @@ class Layer:
 
     def inside(self, block: Block) -> int:
         """Return the ends in a block: neighbours, for ends are sorted by address."""
-        if block.prefix_length == self._longest and block.first not in self._taken:
-            return 0
-        low = bisect_left(self.firsts, block.first)
-        high = bisect_right(self.firsts, block.last, low)
-        return ((1 << (high - low)) - 1) << low
+        if block.prefix_length == self._longest:
+            low, ones = self._places.get(block.first, NOWHERE)
+            return ones << low
+        key = (block.first, block.prefix_length)
+        found = self._crowded.get(key)
+        if found is None:
+            low = bisect_left(self.firsts, block.first)
+            high = bisect_right(self.firsts, block.last, low)
+            found = ((1 << (high - low)) - 1) << low
+            if high - low > _SOME:
+                self._crowded[key] = found
+        return found
 
     @cached_property
     def kinds(self) -> tuple[Kind, ...]:
@@ -233,6 +247,10 @@ class Layer:
                     self._lists[prefix_list_id] = self._listed(prefix_list_id)
                 return self._lists[prefix_list_id]
 
+    def teller(self, peer: Peer) -> "Layer":
+        """Return the layer that this one says the same as of a peer; itself, if no other."""
+        return self
+
     def _listed(self, prefix_list_id: str) -> Matches:
         entries = self.world.prefix_lists.get(prefix_list_id)
         if entries is None:
@@ -355,7 +373,8 @@ class _Changed(Layer):
         self.world, self.plane, self.family = world, base.plane, base.family
         self.benches = base.benches.after(world, groups, lists)
         self.positions, self.is_single = base.positions, base.is_single
-        self.addresses, self._taken = base.addresses, base._taken  # noqa: SLF001 - of its own kind
+        self.addresses, self._places = base.addresses, base._places  # noqa: SLF001 - of its own kind
+        self._crowded = base._crowded  # noqa: SLF001 - of its own kind
         self._base, self._rows, self._lists = base, {}, {}
         self.firsts, self.everyone = base.firsts, base.everyone
         self.ends, self.members = base.ends, base.members
@@ -381,6 +400,21 @@ class _Changed(Layer):
 
     def near(self, end: InterfaceEnd) -> int:
         return self._base.near(end)
+
+    def teller(self, peer: Peer) -> Layer:
+        match peer:
+            case GroupPeer(group_id) if group_id in self._renamed:
+                return self
+            case PrefixListPeer(prefix_list_id) if prefix_list_id in self._relisted:
+                return self
+            case _:
+                return self._base
+
+    def _listed(self, prefix_list_id: str) -> Matches:
+        if prefix_list_id in self._relisted:
+            return super()._listed(prefix_list_id)
+        surely, perhaps = self._base.matches(PrefixListPeer(prefix_list_id))
+        return Matches(surely, perhaps)
 
     def _is_as_before(self, kind: Kind) -> bool:
         """Whether nothing that changed can be named by what judges this kind; a quick look."""
@@ -416,6 +450,9 @@ def positions_of(mask: int) -> list[int]:
 
 _FEW = 256
 """Up to so many bits are faster taken one by one."""
+
+_SOME = 64
+"""Blocks of more ends than these are few, named often, and worth keeping."""
 
 
 def split(whole: int, masks: Iterable[int]) -> list[int]:

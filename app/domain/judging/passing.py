@@ -35,7 +35,7 @@ UNREADABLE = SideVerdict(SideOutcome.UNKNOWN, Cause.UNREADABLE)
 class Packets(NamedTuple):
     """A block of packets of some protocols."""
 
-    protocols: Iterable[Protocol]
+    protocols: Sequence[Protocol]
     ports: Span
     source_ports: Span
 
@@ -53,6 +53,11 @@ def side(bench: Bench, own: InterfaceEnd, other: End, packets: Packets) -> SideV
     """
     if bench.is_free:
         return FREE
+    if isinstance(other, InterfaceEnd) and len(packets.protocols) == 1:
+        spot = Spot(other.block.first, other.eni.group_ids)
+        found = _matching(bench, own, packets.protocols[0], spot, packets)
+        if _is_one_cell(found, packets):
+            return SideVerdict(*decide(bench, found))
     spots = bench.spots(other)
     if isinstance(other, GroupEnd):
         return _anywhere([_at(bench, own, [spot], packets) for spot in spots])
@@ -141,15 +146,23 @@ def cells(matching: Sequence[Found], packets: Packets) -> Iterator[Sequence[Foun
 def _cells(found: Sequence[Found], packets: Packets) -> Iterable[tuple[Span, Sequence[Found]]]:
     """Return the cells, each with its ports, of packets that every line meets."""
     _, ports, source_ports = packets
+    if _is_one_cell(found, packets):
+        return ((ports, found),)
+    return _cut(found, ports, source_ports)
+
+
+def _is_one_cell(found: Sequence[Found], packets: Packets) -> bool:
+    """Whether every line matches all of the packets, so that they fare alike."""
+    _, (port, last_port), (source, last_source) = packets
     for line, _ in found:
         if not (
-            line.first <= ports[0]
-            and ports[1] <= line.last
-            and line.source_first <= source_ports[0]
-            and source_ports[1] <= line.source_last
+            line.first <= port
+            and last_port <= line.last
+            and line.source_first <= source
+            and last_source <= line.source_last
         ):
-            return _cut(found, ports, source_ports)
-    return ((ports, found),)
+            return False
+    return True
 
 
 def _cut(
@@ -179,8 +192,19 @@ def _starts(spans: Iterable[Span]) -> Iterator[int]:
         yield last + 1
 
 
-def decide(bench: Bench, found: Iterable[Found]) -> Ruling:
+def _surely(found: Sequence[Found]) -> Ruling:
+    """Judge a packet that the first line surely matches: only lines of its rank count."""
+    rank, outcome = found[0][0].rank, SideOutcome.ALLOWED
+    if not found[0][0].accept:
+        outcome = SideOutcome.BLOCKED
+    deciding = tuple(line.deciding for line, needs in found if line.rank == rank and not needs)
+    return outcome, Cause.RULE, deciding
+
+
+def decide(bench: Bench, found: Sequence[Found]) -> Ruling:
     """Judge one packet by the lines that match it, which are in order of judgement."""
+    if found and not found[0][1] and not bench.unread:
+        return _surely(found)
     doubtful: list[DecidingRule] = []
     deciding: list[DecidingRule] = []
     seen: list[Needs] = []

@@ -3,7 +3,7 @@
 from app.domain.addresses import AddressFamily
 from app.domain.groups import Instance
 from app.domain.rules import NicType
-from app.domain.world import AddressEnd, End, GroupEnd, InterfaceEnd, addresses_on
+from app.domain.world import AddressEnd, End, InterfaceEnd, addresses_on
 
 
 def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -> bool:
@@ -23,11 +23,9 @@ def has_route(source: End, target: End, plane: NicType, family: AddressFamily) -
 
 def speaks(end: End, plane: NicType, family: AddressFamily) -> bool:
     """Say whether `end` has its address on `plane`, and of `family`."""
-    if isinstance(end, GroupEnd):
-        return end.family is family
-    if end.block.family is not family:
-        return False
-    return isinstance(end, AddressEnd) or end.block in addresses_on(end.eni, plane)
+    if isinstance(end, InterfaceEnd):
+        return end.block.family is family and end.block in addresses_on(end.eni, plane)
+    return (end.block if isinstance(end, AddressEnd) else end).family is family
 
 
 def share_network(one: Instance, other: Instance) -> bool:
@@ -40,7 +38,9 @@ def share_network(one: Instance, other: Instance) -> bool:
     """
     if one.place.region_id != other.place.region_id:
         return False
+    if one.vpc_id == other.vpc_id:
+        return True
     if one.is_classic == other.is_classic:
-        return one.vpc_id == other.vpc_id
+        return False
     classic, private = (one, other) if one.is_classic else (other, one)
     return classic.place == private.place and classic.classic_link_vpc_id == private.vpc_id

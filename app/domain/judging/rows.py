@@ -164,22 +164,22 @@ def row(told: Sequence[Told], scope: int, *, default: bool, unread: bool) -> Row
     `told` is in order of judgement. `default` says that a packet which no rule matches
     passes; `unread` that a group which could not be read judges as well.
     """
-    if unread or any(needs for _, _, needs in told):
-        rules = [(line.rank == FIRST_DROP, line.accept, ends, needs) for line, ends, needs in told]
-        return _swept(told, rules, partial(_walk, scope, default, unread))
-    certain = [(ends, line.accept) for line, ends, _ in told]
-    return _swept(told, certain, partial(_walk_certain, scope, default))
+    certain = [(ends, line.accept) for line, ends, needs in told if not needs]
+    if len(certain) == len(told) and not unread:
+        return _swept(told, certain, partial(_walk_certain, scope, default))
+    rules = [(line.rank == FIRST_DROP, line.accept, ends, needs) for line, ends, needs in told]
+    return _swept(told, rules, partial(_walk, scope, default, unread))
 
 
 def _swept(told: Sequence[Told], rules: Sequence[_T], walk: Callable[[Iterable[_T]], Fate]) -> Row:
     """Walk once for every set of rules that hold for some packet."""
-    sources = [(line.source_first, line.source_last) for line, _, _ in told]
+    sources = [line.sources for line, _, _ in told]
     narrow = [position for position, each in enumerate(sources) if each != EVERY_PORT]
     memo: dict[bytes, tuple[Strip, ...]] = {}
     starts: list[int] = []
     columns: list[tuple[Strip, ...]] = []
     last: tuple[Strip, ...] = ()
-    for start, held in _sweep([(line.first, line.last) for line, _, _ in told]):
+    for start, held in _sweep([line.ports for line, _, _ in told]):
         strips = memo.get(held)
         if strips is None:
             if narrow and any(held[position] for position in narrow):
@@ -197,12 +197,17 @@ def _swept(told: Sequence[Told], rules: Sequence[_T], walk: Callable[[Iterable[_
 def _sweep(spans: Sequence[Span]) -> Iterator[tuple[int, bytes]]:
     """Return, from each port on where it changes, which of the spans hold: 1, or else 0."""
     changing: dict[int, list[int]] = {EVERY_PORT[0]: []}
+    known = changing.get
     for position, (first, last) in enumerate(spans):
-        for port in (first, last + 1):
-            if port in changing:
-                changing[port].append(position)
-            else:
-                changing[port] = [position]
+        here, beyond = known(first), known(last + 1)
+        if here is None:
+            changing[first] = [position]
+        else:
+            here.append(position)
+        if beyond is None:
+            changing[last + 1] = [position]
+        else:
+            beyond.append(position)
     changing.pop(EVERY_PORT[1] + 1, None)
     held = bytearray(len(spans))
     for start in sorted(changing):

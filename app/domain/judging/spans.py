@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from app.domain.rules import ANY_PORT, MAX_PORT, PortRange
+from app.domain.rules import MAX_PORT, PortRange
 
 Span: TypeAlias = tuple[int, int]
 """First and last port, both included."""
@@ -13,9 +13,12 @@ EVERY_PORT: Span = (1, MAX_PORT)
 
 def span(ports: PortRange | None) -> Span:
     """Return the ports a range stands for; of a range that was not read, all it may."""
-    if ports is None or ports.first == ANY_PORT.first:
+    if ports is None:
         return EVERY_PORT
-    return (max(ports.first, 1), max(ports.last, 1))
+    first, last = ports.first, ports.last
+    if first > 0:
+        return (first, last)
+    return EVERY_PORT if first < 0 else (1, max(last, 1))
 
 
 def stretches(starts: Iterable[int], within: Span) -> tuple[Span, ...]:

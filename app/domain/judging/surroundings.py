@@ -92,9 +92,9 @@ class Surroundings:
     def matches(self, layer: Layer, peer: Peer) -> tuple[int, int]:
         """Return everybody, and all places, that a peer stands for, surely and perhaps.
 
-        Both layers have the same ends, so that a block stands for the same ones in both.
+        Layers of the same ends, that differ in little, say the same of most peers.
         """
-        key = (0 if isinstance(peer, Block) else id(layer), id(peer))
+        key = (0 if isinstance(peer, Block) else id(layer.teller(peer)), id(peer))
         found = self._matches.get(key)
         if found is None:
             self._kept.append(peer)

@@ -85,15 +85,15 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "the last port of a range is not in it": (
         Edit(
             SPANS,
-            "return (max(ports.first, 1), max(ports.last, 1))",
-            "return (max(ports.first, 1), max(ports.last - 1, ports.first, 1))",
+            "        return (first, last)\n",
+            "        return (first, max(last - 1, first))\n",
         ),
     ),
     "the first port of a range is not in it": (
         Edit(
             SPANS,
-            "return (max(ports.first, 1), max(ports.last, 1))",
-            "return (min(max(ports.first, 1) + 1, max(ports.last, 1)), max(ports.last, 1))",
+            "        return (first, last)\n",
+            "        return (min(first + 1, last), last)\n",
         ),
     ),
     "0.0.0.0/0 covers IPv6": (
@@ -132,8 +132,8 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "unknown is taken for blocked": (
         Edit(
             EVALUATE,
-            "return Outcome.UNKNOWN if SideOutcome.UNKNOWN in",
-            "return Outcome.BLOCKED if SideOutcome.UNKNOWN in",
+            "        return Outcome.BLOCKED\n    return Outcome.UNKNOWN\n",
+            "        return Outcome.BLOCKED\n    return Outcome.BLOCKED\n",
         ),
         Edit(
             EVALUATE,
