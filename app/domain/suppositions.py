@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
+from app.domain.addresses import AddressFamily, Block
 from app.domain.changes import Authorize, Join, Leave, NewRule, Revoke
 from app.domain.difference import Difference, difference
 from app.domain.errors import InvalidInputError, TargetNotFoundError
 from app.domain.groups import Group, GroupKind, Place
-from app.domain.rules import GroupPeer, HeldRule, NicType, Policy, Rule
+from app.domain.rules import GroupPeer, HeldRule, NicType, Policy, PrefixListPeer, Rule
 from app.domain.world import World
 
 
@@ -73,7 +74,7 @@ def what_if(world: World, suppositions: Sequence[Supposition], cap: int = 1000) 
 def _supposed(world: World, supposition: Supposition) -> World:
     match supposition:
         case AddRule(place, group_id, rule):
-            _check_rule(world.groups[group_id], rule)
+            _check_rule(world, world.groups[group_id], rule)
             return world.after(Authorize(place, group_id, rule.direction, (NewRule(rule),)))
         case RemoveRule(place, group_id, rule_id):
             held = _held(world.groups[group_id], rule_id)
@@ -104,13 +105,20 @@ def _held(group: Group, rule_id: str) -> HeldRule:
     )
 
 
-def _check_rule(group: Group, rule: Rule) -> None:
+def _check_rule(world: World, group: Group, rule: Rule) -> None:
     """Refuse what no group of this kind can hold.
 
     Source: ECS API, AuthorizeSecurityGroup, its parameters and errors.
     """
     if group.vpc_id is not None and rule.nic_type is NicType.INTERNET:
         raise InvalidInputError("in a VPC every rule is of nic_type intranet")
+    match rule.peer:
+        case PrefixListPeer() if group.vpc_id is None:
+            raise InvalidInputError("in the classic network no rule names a prefix list")
+        case Block(family=AddressFamily.IPV6) if group.vpc_id is None:
+            raise InvalidInputError("in the classic network no rule names IPv6 addresses")
+        case GroupPeer(group_id) if not _may_name(group, world.groups.get(group_id)):
+            raise InvalidInputError(f"{group_id} is in another VPC than {group.group_id}")
     if isinstance(rule.peer, GroupPeer):
         if group.kind is GroupKind.ENTERPRISE:
             raise InvalidInputError(f"{group.group_id}: an enterprise group names no group")
@@ -118,6 +126,14 @@ def _check_rule(group: Group, rule: Rule) -> None:
             raise InvalidInputError("a group does not name itself")
         if rule.nic_type is NicType.INTERNET:
             raise InvalidInputError("a rule that names a group is of nic_type intranet")
+
+
+def _may_name(group: Group, peer: Group | None) -> bool:
+    """Whether rules of a group may name another one, as far as it was read.
+
+    Those of two VPCs never; whether ClassicLink joins two networks is not looked at.
+    """
+    return peer is None or None in {peer.vpc_id, group.vpc_id} or peer.vpc_id == group.vpc_id
 
 
 def _check_join(world: World, join: Join) -> None:

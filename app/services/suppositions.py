@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from app.domain.addresses import Block
 from app.domain.changes import Join, Leave
 from app.domain.documents import Document, read_rule
 from app.domain.groups import Place
 from app.domain.plan_documents import exposure_document
-from app.domain.rules import Policy
+from app.domain.rules import GroupPeer, Policy, PrefixListPeer
 from app.domain.suppositions import (
     AddRule,
     RemoveRule,
@@ -15,7 +16,7 @@ from app.domain.suppositions import (
     what_if,
 )
 from app.services.memory import Memory
-from app.services.scopes import Scope
+from app.services.scopes import Known, Scope
 
 
 class SuppositionsService:
@@ -28,7 +29,8 @@ class SuppositionsService:
         """Return what would be gained and lost, at most `most` items of each.
 
         Raises:
-            TargetNotFoundError: a group, an instance or a rule does not exist.
+            TargetNotFoundError: a group, an instance or a rule does not exist, or a group that
+                a supposed rule names, of a registered account.
             InvalidInputError: the cloud would never hold it.
         """
         suppositions = [_read(change) for change in changes]
@@ -59,7 +61,23 @@ def _read(change: Document) -> Supposition:
 
 
 def _scope(suppositions: Sequence[Supposition]) -> Scope:
+    """Return what the changes touch, and whom supposed rules would name."""
+    rules = [(each.place, each.rule) for each in suppositions if isinstance(each, AddRule)]
+    peers, lists, blocks = set(), set(), set()
+    for place, rule in rules:
+        match rule.peer:
+            case GroupPeer(group_id, account_id):
+                peers.add((Place(account_id, place.region_id), group_id))
+            case PrefixListPeer(prefix_list_id):
+                lists.add((place, prefix_list_id))
+            case Block() as block if block.is_single:
+                blocks.add(block)
+            case _:
+                pass
     return Scope(
+        peers=frozenset(peers),
+        addresses=frozenset(blocks),
+        known=Known(lists=frozenset(lists)),
         groups=frozenset((each.place, each.group_id) for each in suppositions),
         instances=frozenset(
             (each.place, each.instance_id)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.simulator.demo import demo_estate
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, REGION
 from tests.support.e2e import (
     Api,
@@ -136,7 +137,22 @@ def test_what_is_told_beforehand_is_what_changes(
         surely, perhaps = radius.split(asked)
         seen = {probe for probe in surely if is_seen(probe, radius)}
         assert seen <= real <= surely | perhaps
+        assert not perhaps, "everything can be read"
     assert before != after
+
+
+def test_whom_a_supposed_rule_names_is_known(cloud: Cloud, api: Api) -> None:
+    """Nobody else names the group or the address: they are read for the question."""
+    cloud.put(demo_estate())
+    for peer in ({"group_id": "sg-web", "account_id": ACCOUNT}, {"cidr": "10.170.1.1/32"}):
+        change = of("sg-db", "add_rule", OTHER_ACCOUNT, rule=ingress("3306/3306", peer))
+        answer = api.ask("POST", "/reachability/what-if", {"changes": [change]})
+        gained = answer.json()["gained"]
+        sources = ["i-web01", "i-web02"] if "group_id" in peer else ["i-web01"]
+        assert [
+            (item["source"].get("instance_id"), item["target"]["instance_id"], item["certain"])
+            for item in gained["items"]
+        ] == [(source, target, True) for source in sources for target in ("i-db01", "i-db02")]
 
 
 def test_what_the_cloud_would_never_hold_is_refused(cloud: Cloud, api: Api) -> None:
@@ -153,6 +169,21 @@ def test_what_the_cloud_would_never_hold_is_refused(cloud: Cloud, api: Api) -> N
         ),
         (
             of("sg-app", "add_rule", rule=ingress("1/9", {"group_id": "sg-app"})),
+            422,
+            "validation",
+        ),
+        (
+            of("sg-app", "add_rule", rule=ingress("1/9", {"group_id": "sg-none"})),
+            404,
+            "target_not_found",
+        ),
+        (
+            of("sg-app", "add_rule", rule=ingress("1/9", {"prefix_list_id": "pl-1"})),
+            422,
+            "validation",
+        ),
+        (
+            of("sg-app", "add_rule", rule=ingress("1/9", {"cidr": "2001:db8::/32"})),
             422,
             "validation",
         ),

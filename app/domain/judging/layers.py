@@ -247,7 +247,7 @@ class Layer:
                     self._lists[prefix_list_id] = self._listed(prefix_list_id)
                 return self._lists[prefix_list_id]
 
-    def teller(self, peer: Peer) -> "Layer":
+    def teller(self, peer: Peer) -> "Layer":  # noqa: ARG002 - a changed layer looks at it
         """Return the layer that this one says the same as of a peer; itself, if no other."""
         return self
 
