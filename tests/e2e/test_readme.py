@@ -97,7 +97,7 @@ def test_the_page_about_many_ends_shows_what_the_service_answers(client: httpx.C
             sent += 1
         else:
             assert_shows(json.loads(text), answer)
-    assert sent == 2
+    assert sent == 3
 
 
 def told_by(client: httpx.Client, page: str) -> int:
