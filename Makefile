@@ -31,7 +31,7 @@ install: $(RUNTIME) ## Make .venv with what the service runs on
 .PHONY: install-dev
 install-dev: $(DEV) ## Make .venv with what its development needs as well
 
-$(CLIENTS): tests/clients/requirements.txt tests/clients/requirements-build.txt
+$(CLIENTS): tests/clients/requirements.txt tests/clients/requirements-build.txt tests/clients/node/package-lock.json
 	@scripts/clients
 
 .PHONY: clients

@@ -1,7 +1,7 @@
 """The contract: what FastAPI derives from the code, made fit for readers and generators."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,17 +15,21 @@ from app.api.errors import (
     NotAcceptableError,
     UnsupportedMediaTypeError,
 )
-from app.api.problems import MEDIA_TYPE
+from app.api.problems import MEDIA_TYPE, kinds_of_errors
 from app.api.refusals import problem_examples, refusals
 from app.api.schemas.base import COMPONENT
+from app.api.schemas.values import REFUSED_AS
 from app.domain.documents import Document
 from app.domain.errors import (
     AmbiguousCredentialsError,
     AppError,
+    DuplicateItemError,
     DuplicateKeyError,
+    EmptyChangeError,
     InvalidInputError,
     MalformedBodyError,
     StorageUnavailableError,
+    TooManyItemsError,
     UnauthenticatedError,
     UnknownFieldError,
 )
@@ -80,6 +84,10 @@ BEARER = {
 UNUSED = {"HTTPValidationError", "ValidationError"}
 """What FastAPI would answer to an invalid request; we answer problems."""
 
+SCHEMAS = "#/components/schemas/"
+NOT_SCHEMAS = frozenset({"example", "examples", "default"})
+"""Members that hold values as they are sent, not what describes them."""
+
 METHODS = ("get", "post", "patch", "put", "delete")
 
 
@@ -99,12 +107,15 @@ def openapi_document(app: FastAPI) -> Document:
     )
     components = document["components"]
     components["securitySchemes"] = {SECURITY_SCHEME: BEARER}
-    components["examples"] = problem_examples()
-    for path, operation in _operations(document):
-        _complete(path, operation)
+    for path, method, operation in _operations(document):
+        _complete(path, method, operation, _refused_values(document, operation))
         for parameter in operation.get("parameters", []):
             parameter["schema"] = _not_null(parameter["schema"])
     _simplify(document)
+    answered = _answered_codes(document)
+    components["examples"] = {
+        code: each for code, each in problem_examples().items() if code in answered
+    }
     schemas = components["schemas"]
     components["schemas"] = {name: schemas[name] for name in sorted(schemas.keys() - UNUSED)}
     return document
@@ -115,15 +126,52 @@ def openapi_text(app: FastAPI) -> str:
     return json.dumps(openapi_document(app), indent=2, ensure_ascii=False) + "\n"
 
 
-def _operations(document: Document) -> Iterator[tuple[str, Document]]:
+def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
-                yield path, item[method]
+                yield path, method, item[method]
 
 
-def _complete(path: str, operation: Document) -> None:
-    """Describe what every operation has in common: who may ask, and what is refused."""
+OF_LISTS: Mapping[str, type[AppError]] = {
+    "minItems": EmptyChangeError,
+    "maxItems": TooManyItemsError,
+    "uniqueItems": DuplicateItemError,
+}
+"""Which error a list is that does not keep to a keyword of its schema."""
+
+
+def _refused_values(document: Document, operation: Document) -> list[type[AppError]]:
+    """Return the errors that single values of a request may be, wherever they stand in it."""
+    by_code = {kind.code: kind for kind in kinds_of_errors()}
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting: list[Any] = [operation.get("parameters", []), operation.get("requestBody", {})]
+    while waiting:
+        match waiting.pop():
+            case dict() as node:
+                if isinstance(code := node.get(REFUSED_AS), str):
+                    found.add(code)
+                found |= {kind.code for key, kind in OF_LISTS.items() if key in node}
+                reference = node.get("$ref") or f"{SCHEMAS}{node.get(COMPONENT, '')}"
+                name = reference.removeprefix(SCHEMAS)
+                if name in document["components"]["schemas"] and name not in seen:
+                    seen.add(name)
+                    waiting.append(document["components"]["schemas"][name])
+                waiting += [each for key, each in node.items() if key not in NOT_SCHEMAS]
+            case list() as items:
+                waiting += items
+            case _:
+                pass
+    return [by_code[code] for code in found]
+
+
+def _complete(
+    path: str, method: str, operation: Document, refused_as: list[type[AppError]]
+) -> None:
+    """Describe what every operation has in common, who may ask and what is refused, and which
+    problems values are that it does not take.
+    """
     common: list[type[AppError]] = [NotAcceptableError, InvalidInputError, AppError]
     if is_open(path):
         operation["security"] = []
@@ -132,7 +180,7 @@ def _complete(path: str, operation: Document) -> None:
         common += [UnauthenticatedError, AmbiguousCredentialsError, StorageUnavailableError]
     if path not in {"/livez", "/readyz"}:
         common.append(MalformedRequestError)
-    if "requestBody" in operation:
+    if method != "get":  # where no body is taken, one that is sent is not ignored
         common += [
             MalformedBodyError,
             DuplicateKeyError,
@@ -140,7 +188,18 @@ def _complete(path: str, operation: Document) -> None:
             BodyTooLargeError,
             UnsupportedMediaTypeError,
         ]
-    _add_refusals(operation["responses"], common)
+    _add_refusals(operation["responses"], common + refused_as)
+
+
+def _answered_codes(document: Document) -> set[str]:
+    """Codes of the problems that some operation answers; others end operations."""
+    return {
+        code
+        for _, _, operation in _operations(document)
+        for described in operation["responses"].values()
+        if MEDIA_TYPE in described.get("content", {})
+        for code in described["content"][MEDIA_TYPE]["examples"]
+    }
 
 
 def _not_null(schema: Document) -> Document:
@@ -156,7 +215,7 @@ def _add_refusals(responses: Document, kinds: list[type[AppError]]) -> None:
         present = responses.get(str(status), described)
         if MEDIA_TYPE in present["content"]:
             ours, theirs = (each["content"][MEDIA_TYPE] for each in (present, described))
-            ours["examples"] = theirs["examples"] | ours["examples"]
+            ours["examples"] = dict(sorted((theirs["examples"] | ours["examples"]).items()))
         else:  # what FastAPI says of 422 by itself
             present = described
         responses[str(status)] = present
@@ -182,7 +241,8 @@ def _simplify(node: Any) -> None:  # noqa: ANN401 - any JSON value
     match node:
         case dict():
             if COMPONENT in node:
-                node["$ref"] = f"#/components/schemas/{node.pop(COMPONENT)}"
+                node["$ref"] = f"{SCHEMAS}{node.pop(COMPONENT)}"
+            node.pop(REFUSED_AS, None)
             if isinstance(node.get("title"), str) and _is_schema(node):
                 del node["title"]
             for key, value in node.items():
@@ -190,7 +250,7 @@ def _simplify(node: Any) -> None:  # noqa: ANN401 - any JSON value
                     node[key] = int(value)
                 elif key == "example":
                     node[key] = unveiled(value)
-                elif key not in {"examples", "default"}:
+                elif key not in NOT_SCHEMAS:
                     _simplify(value)
         case list():
             for item in node:

@@ -1,12 +1,27 @@
+from typing import Any
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.main import create_app
+from tests.api import contract
 from tests.api.fakes import Fakes, OneKey
 
 KEY = "a-key-for-tests"
 LIMIT = 64 * 1024
+
+
+class Reader(TestClient):
+    """Somebody who has read the contract: whatever is answered, it says that it may be."""
+
+    def request(self, method: str, url: Any, **more: Any) -> Any:
+        answer = super().request(method, url, **more)
+        problem = answer.headers.get("Content-Type") == "application/problem+json"
+        code = answer.json()["code"] if problem else None
+        complaint = contract.complaint(method, answer.request.url.path, answer.status_code, code)
+        assert complaint is None, complaint
+        return answer
 
 
 @pytest.fixture
@@ -36,7 +51,7 @@ def app(assembled: FastAPI, fakes: Fakes) -> FastAPI:
 @pytest.fixture
 def stranger(app: FastAPI) -> TestClient:
     """Somebody without a key."""
-    return TestClient(app, follow_redirects=False)
+    return Reader(app, follow_redirects=False)
 
 
 @pytest.fixture

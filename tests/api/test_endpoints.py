@@ -9,6 +9,7 @@ from app.api import examples
 from app.domain.documents import Document
 from app.domain.errors import (
     CloudThrottledError,
+    GuardrailViolationError,
     MethodNotPossibleError,
     PlanStaleError,
     TargetBusyError,
@@ -303,7 +304,7 @@ def test_what_does_not_exist_is_not_found(client: TestClient, method: str, path:
     ("failure", "status", "facts"),
     [
         (TargetBusyError("busy", operation_id="op-9"), 409, {"operation_id": "op-9"}),
-        (PlanStaleError("stale", difference=[{"group_id": "sg-db"}]), 409, {}),
+        (GuardrailViolationError("too much"), 403, {}),
         (
             MethodNotPossibleError("no", obstacles=[{"code": "x"}], possible_methods=["y"]),
             422,
@@ -322,6 +323,13 @@ def test_what_stands_in_the_way_is_a_problem_on_the_answer(
     assert answer.json().items() >= facts.items()
     assert answer.json()["instance"] == "/v1/connections"
     assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+def test_a_stale_plan_says_what_changed(client: TestClient, fakes: Fakes) -> None:
+    fakes.operations.failure = PlanStaleError("stale", difference=[{"group_id": "sg-db"}])
+    answer = client.post("/v1/plans/p/apply")
+    assert (answer.status_code, answer.json()["code"]) == (409, "plan_stale")
+    assert answer.json()["difference"] == [{"group_id": "sg-db"}]
 
 
 def test_the_unforeseen_is_answered_without_a_word_about_it(

@@ -99,6 +99,25 @@ def test_names_are_fit_for_functions_and_classes() -> None:
     assert not any(name.startswith(("Body", "HTTPValidation", "Page_")) for name in names)
 
 
+def test_no_shape_has_a_member_of_its_own_name() -> None:
+    # A generated class would use one variable for itself and for its member.
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        own = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+        assert own not in schema.get("properties", {}), name
+
+
+def test_every_example_of_a_problem_is_one_that_some_operation_answers() -> None:
+    text = openapi_text(bare_app("0.1.0"))
+    for code in DOCUMENT["components"]["examples"]:
+        assert f'"#/components/examples/{code}"' in text
+
+
+def test_a_list_that_must_not_be_empty_says_what_it_is_if_it_is() -> None:
+    refused = OPERATIONS["create_connection"][2]["responses"]["422"]["content"][PROBLEM]
+    told = {"empty_change", "too_many_items", "duplicate_item", "invalid_port", "invalid_cidr"}
+    assert told <= refused["examples"].keys()
+
+
 def test_unions_are_told_apart_by_strings_and_have_names() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         if "discriminator" in schema:
@@ -109,6 +128,7 @@ def test_unions_are_told_apart_by_strings_and_have_names() -> None:
     text = openapi_text(bare_app("0.1.0"))
     assert "itemSchema" not in text
     assert "x-component" not in text
+    assert "x-refused-as" not in text
     assert text.count('"discriminator"') == 6
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 import tomllib
 from typing import Any
@@ -55,6 +56,19 @@ def test_other_peoples_clients_stay_out_of_what_runs() -> None:
     }
     assert asked <= pins(CLIENTS[0]).keys()
     assert not asked & {name for lock in LOCKS for name in pins(lock)}
+
+
+def test_the_lock_for_node_has_digests_and_no_addresses() -> None:
+    lock = json.loads(text("tests/clients/node/package-lock.json"))
+    asked = json.loads(text("tests/clients/node/package.json"))["devDependencies"]
+    packages = {name: each for name, each in lock["packages"].items() if name}
+    for name, each in packages.items():
+        assert each["integrity"].startswith("sha512-"), name
+        assert "resolved" not in each, name
+    for name, version in asked.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    settings = text("tests/clients/node/.npmrc").splitlines()
+    assert {"ignore-scripts=true", "omit-lockfile-registry-resolved=true"} <= set(settings)
 
 
 def test_every_dependency_is_locked() -> None:

@@ -10,7 +10,7 @@ from app.api.dependencies import Health
 from app.api.errors import NotReadyError
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
-from app.api.schemas.service import Liveness, Readiness, Version
+from app.api.schemas.service import Liveness, Readiness, ServiceVersion
 
 router = APIRouter(tags=["service"], route_class=StrictRoute)
 
@@ -43,6 +43,6 @@ async def check_readiness(health: Health) -> Readiness:
 
 
 @router.get("/version", responses=answer(200, "The version.", examples.VERSION))
-async def get_version(request: Request) -> Version:
+async def get_version(request: Request) -> ServiceVersion:
     """Say which version of the service answers."""
-    return Version(version=request.app.version)
+    return ServiceVersion(version=request.app.version)

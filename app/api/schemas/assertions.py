@@ -7,7 +7,7 @@ from pydantic import MISSING, Discriminator, Field, RootModel, Tag
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out, names_of
-from app.api.schemas.connections import Addresses, Instances, PeerGroups
+from app.api.schemas.connections import Instances, PeerGroups, SourceAddresses
 from app.api.schemas.flows import Flows
 from app.api.schemas.networks import FlowVerdict
 from app.api.schemas.values import Name, Reason
@@ -31,7 +31,7 @@ class AssertedSide(
         Annotated[
             Annotated[Instances, Tag("by instance")]
             | Annotated[PeerGroups, Tag("by group")]
-            | Annotated[Addresses, Tag("by address")],
+            | Annotated[SourceAddresses, Tag("by address")],
             Discriminator(_form),
         ]
     ]

@@ -55,7 +55,7 @@ class InstancesInGroup(Instances):
     ] = MISSING
 
 
-class Addresses(In):
+class SourceAddresses(In):
     """Addresses entered by hand: `/32` or `/128` in the classic network, wider in a VPC."""
 
     addresses: Cidrs
@@ -81,7 +81,7 @@ class AddressRulesSource(
     RootModel[
         Annotated[
             Annotated[InstancesInGroup, Tag("by instance")]
-            | Annotated[Addresses, Tag("by address")],
+            | Annotated[SourceAddresses, Tag("by address")],
             Discriminator(_addresses_or_instances),
         ]
     ]

@@ -53,5 +53,7 @@ def _once(flows: list[FlowPorts]) -> list[FlowPorts]:
 
 
 Flows = Annotated[
-    list[FlowPorts], Field(min_length=1, max_length=MOST_FLOWS), AfterValidator(_once)
+    list[FlowPorts],
+    Field(min_length=1, max_length=MOST_FLOWS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_once),
 ]

@@ -117,7 +117,7 @@ class SideVerdict(Out):
     rules: list[DecidingRule]
 
 
-class Verdict(Out):
+class PathVerdict(Out):
     """May the flow pass, and because of what."""
 
     verdict: Outcome
@@ -142,7 +142,7 @@ class Traffic(Out):
     address_family: AddressFamily
 
 
-class FlowVerdict(Traffic, Verdict):
+class FlowVerdict(Traffic, PathVerdict):
     """A flow and its verdict."""
 
 

@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
-from app.api.schemas.networks import DecidingRule, NewRule, Rule, Traffic, Verdict
+from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, Traffic
 from app.api.schemas.values import OwnId
 from app.domain.assertions import AssertionKind, AssertionStatus
 from app.domain.documents import Document
@@ -145,8 +145,8 @@ class PlannedChange(
 class AskedOutcome(Traffic):
     """A flow that was asked for, before the plan and after it."""
 
-    before: Verdict
-    after: Verdict | None
+    before: PathVerdict
+    after: PathVerdict | None
 
 
 class Asked(Out):

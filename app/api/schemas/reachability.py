@@ -7,7 +7,7 @@ from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, 
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out, names_of
-from app.api.schemas.networks import Verdict
+from app.api.schemas.networks import PathVerdict
 from app.api.schemas.plans import AddRules, RemoveRules
 from app.api.schemas.values import (
     AccountId,
@@ -141,7 +141,7 @@ class RemedyStep(RootModel[Annotated[AddRules | RemoveRules, Field(discriminator
     """One change of rules that helps to open a blocked flow."""
 
 
-class ExplainedVerdict(Verdict):
+class ExplainedVerdict(PathVerdict):
     """A verdict; of a blocked flow with all that stands in the way, and what would open it."""
 
     hindrances: Annotated[

@@ -22,7 +22,7 @@ class Readiness(Out):
     ]
 
 
-class Version(Out):
+class ServiceVersion(Out):
     """Which version answers."""
 
     version: str

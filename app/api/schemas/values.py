@@ -26,6 +26,10 @@ from app.domain.rules import MAX_PORT, NAMED_PROTOCOLS, Protocol, check_priority
 
 T = TypeVar("T")
 
+REFUSED_AS = "x-refused-as"
+"""In a schema, the code of the problem that a value is which does not fit: it says what an
+operation may answer, and is taken out of the contract."""
+
 MOST_ON_A_SIDE = 200
 MOST_FLOWS = 100
 LONGEST_REASON = 200
@@ -48,6 +52,11 @@ def spoken(parse: Callable[[Any], T]) -> Callable[[Any], T]:
     return translated
 
 
+def shown(error: type[AppError], schema: dict[str, Any]) -> WithJsonSchema:
+    """Return what the contract says of a value, and which error one is that does not fit."""
+    return WithJsonSchema(schema | {REFUSED_AS: error.code})
+
+
 # --- ids ------------------------------------------------------------------------
 
 
@@ -64,7 +73,7 @@ def _shaped(name: str, pattern: str) -> Callable[[Any], str]:
 
 def _identifier(name: str, pattern: str, example: str) -> tuple[BeforeValidator, WithJsonSchema]:
     schema = {"type": "string", "pattern": f"^{pattern}$", "maxLength": 128, "examples": [example]}
-    return BeforeValidator(_shaped(name, pattern)), WithJsonSchema(schema)
+    return BeforeValidator(_shaped(name, pattern)), shown(InvalidIdentifierError, schema)
 
 
 AccountId = Annotated[str, *_identifier("an account id", "[0-9]{16}", "1000000000000001")]
@@ -132,38 +141,39 @@ def _priority(value: object) -> int:
 Cidr = Annotated[
     str,
     BeforeValidator(spoken(_cidr)),
-    WithJsonSchema({"type": "string", "maxLength": 49, "examples": ["10.170.1.1/32"]}),
+    shown(InvalidCidrError, {"type": "string", "maxLength": 49, "examples": ["10.170.1.1/32"]}),
 ]
 Address = Annotated[
     str,
     BeforeValidator(spoken(_address)),
-    WithJsonSchema({"type": "string", "maxLength": 45, "examples": ["10.170.1.1"]}),
+    shown(InvalidCidrError, {"type": "string", "maxLength": 45, "examples": ["10.170.1.1"]}),
 ]
 ProtocolName = Annotated[
     str,
     BeforeValidator(spoken(_protocol)),
-    WithJsonSchema({"type": "string", "enum": sorted(NAMED_PROTOCOLS)}),
+    shown(InvalidProtocolError, {"type": "string", "enum": sorted(NAMED_PROTOCOLS)}),
 ]
 PortRangeText = Annotated[
     str,
     BeforeValidator(spoken(_port_range)),
-    WithJsonSchema(
+    shown(
+        InvalidPortError,
         {
             "type": "string",
             "pattern": "^(-1/-1|[1-9][0-9]{0,4}/[1-9][0-9]{0,4})$",
             "examples": ["3306/3306"],
-        }
+        },
     ),
 ]
 Port = Annotated[
     int,
     BeforeValidator(spoken(_port)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PORT}),
+    shown(InvalidPortError, {"type": "integer", "minimum": 1, "maximum": MAX_PORT}),
 ]
 Priority = Annotated[
     int,
     BeforeValidator(spoken(_priority)),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100}),
+    shown(InvalidPriorityError, {"type": "integer", "minimum": 1, "maximum": 100}),
 ]
 
 
@@ -218,12 +228,12 @@ GROUP_NAME = re.compile(_GROUP_NAME)
 Reason = Annotated[
     str,
     BeforeValidator(spoken(_reason)),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_REASON}),
+    shown(InvalidDescriptionError, {"type": "string", "maxLength": LONGEST_REASON}),
 ]
 Name = Annotated[
     str,
     BeforeValidator(spoken(_name)),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
+    shown(InvalidDescriptionError, {"type": "string", "minLength": 1, "maxLength": 128}),
 ]
 GroupName = Annotated[
     str,
@@ -233,7 +243,7 @@ GroupName = Annotated[
 FilterText = Annotated[
     str,
     BeforeValidator(spoken(_name)),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128}),
+    shown(InvalidDescriptionError, {"type": "string", "minLength": 1, "maxLength": 128}),
 ]
 
 

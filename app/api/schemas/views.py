@@ -62,7 +62,9 @@ def _parts_once(parts: list[ScopePart]) -> list[ScopePart]:
 
 
 Parts = Annotated[
-    list[ScopePart], Field(min_length=1, max_length=MOST_PARTS), AfterValidator(_parts_once)
+    list[ScopePart],
+    Field(min_length=1, max_length=MOST_PARTS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_parts_once),
 ]
 AskedPlane = Annotated[
     NicType, Field(description="Which side of classic instances is asked about.")
