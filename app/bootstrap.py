@@ -47,8 +47,10 @@ from app.services.resuming import Resuming
 from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
 from app.services.sweeping import SweepingService
+from app.services.tightenings import TighteningsService
 from app.services.verification import VerificationService
 from app.services.views import ViewsService
+from app.services.watching import Watching
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.settings import Role, Settings
@@ -278,6 +280,7 @@ def plan_kinds(
     """Every kind of plan that belongs to no connection, by the name that it has in requests."""
     return {
         "restore": RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds),
+        "tighten": TighteningsService(store=store, worlds=worlds, limits=limits, bounds=bounds),
     }
 
 
@@ -314,8 +317,14 @@ def _execution(parts: _Parts, settings: Settings) -> tuple[Execution, SweepingSe
     verification = VerificationService(
         store=store, plans=parts.plans, worlds=parts.worlds, backups=backups, ledger=ledger
     )
+    watching = Watching(store=store, verification=verification, clock=clock, patience=patience)
     completion = Completion(
-        store=store, verification=verification, endings=endings, clock=clock, patience=patience
+        store=store,
+        verification=verification,
+        watching=watching,
+        endings=endings,
+        clock=clock,
+        patience=patience,
     )
     way_back = WayBack(
         store=store,

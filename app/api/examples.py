@@ -797,6 +797,35 @@ def _named(summary: str, description: str, value: Json) -> Json:
     return {"summary": summary, "description": description or summary, "value": value}
 
 
+TIGHTEN: Json = {
+    "kind": "tighten",
+    "account_id": SHOP,
+    "region_id": REGION,
+    "security_group_id": "sg-wide-open",
+    "needed": [
+        {
+            "source": _instances(SHOP, "i-app01"),
+            "target": _instances(SHOP, "i-wide01"),
+            "flows": [{"protocol": "tcp", "port_range": "9100/9100"}],
+            "reason": "the application reads its figures",
+        }
+    ],
+    "watch_seconds": 2,
+    "assertions": [
+        {
+            "kind": "must_never_reach",
+            "source": {"addresses": ["10.170.1.1/32"]},
+            "target": _instances(SHOP, "i-wide01"),
+            "flows": [{"protocol": "tcp", "port_range": "22/22"}],
+        }
+    ],
+}
+APPLY_REQUESTS: Any = {
+    "nothing to confirm": _named("Nothing to confirm", "For every kind but `tighten`.", {}),
+    "what will be lost": _named(
+        "What will be lost", "As the plan says it in `tighten.confirm_lost`.", {"confirm_lost": 108}
+    ),
+}
 CONNECT_REQUESTS: Any = {name: _named(*each) for name, each in _NAMED.items()}
 PLAN_REQUESTS: Any = {
     **{
@@ -807,6 +836,11 @@ PLAN_REQUESTS: Any = {
         "Take a connection back",
         "Put in the id of a connection that stands.",
         {"kind": "disconnect", "connection_id": _CONNECTION},
+    ),
+    "tighten": _named(
+        "Narrow what is too open",
+        "The demonstration's open group lets everybody in; the backup server is all that needs it.",
+        TIGHTEN,
     ),
     "restore": _named(
         "Restore a backup",

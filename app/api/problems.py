@@ -77,6 +77,8 @@ KINDS: Mapping[str, Kind] = {
     "no_safe_order": Kind(422, "Make it in two parts: `partial` first, or one group at a time."),
     "quota_insufficient": Kind(422, "Make room in what `quotas` names, or use another method."),
     "not_reachable_after_change": Kind(422, "Read `detail`: something else blocks the flow."),
+    "not_a_tightening": Kind(422, "Ask only for what is open today, and name rules that let in."),
+    "confirmation_required": Kind(422, "Read `lost`, and send it as `confirm_lost` if it may go."),
     "needs_attention": Kind(500, "Send what `resume` says: it looks again, and ends what can be."),
     "cancelled": Kind(409, "Nothing was touched; ask anew if it is wanted after all."),
     "rollback_asked": Kind(409, "What was done is taken back; ask anew if it is wanted after all."),

@@ -30,6 +30,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        needs_body = self.body_field is not None and self.body_field.field_info.is_required()
         names = frozenset(
             field.alias
             for field in get_flat_params(self.dependant)
@@ -40,7 +41,7 @@ class StrictRoute(APIRoute):
             check_accept(request.headers.get("accept"), self.media_type, *self.other_media_types)
             check_query(request, names)
             read = StrictRequest(request)
-            await read.fill(takes_body=takes_body)
+            await read.fill(takes_body=takes_body, needs_body=needs_body)
             return await handle(read)
 
         return strict
@@ -66,8 +67,9 @@ class StrictRequest(Request):
     async def json(self) -> Any:  # noqa: ANN401 - as Starlette has it
         return self._value
 
-    async def fill(self, *, takes_body: bool) -> None:
-        """Read the body; where none is taken it is empty, or an empty object.
+    async def fill(self, *, takes_body: bool, needs_body: bool) -> None:
+        """Read the body; where none is taken it is empty, or an empty object, and where none is
+        needed it may be empty.
 
         Raises:
             UnsupportedMediaTypeError, BodyTooLargeError, MalformedBodyError, InvalidInputError
@@ -76,7 +78,7 @@ class StrictRequest(Request):
             check_media_type(self.headers.getlist("content-type"))
             check_encoding(self.headers.get("content-encoding"))
             self._bytes = await self._read()
-        if takes_body:
+        if takes_body and (needs_body or self._bytes):
             self._value = strict_json.parse(self._bytes)
         elif self._bytes:
             _refuse_fields(strict_json.parse(self._bytes))

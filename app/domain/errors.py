@@ -148,6 +148,18 @@ class NoSafeOrderError(AppError):
     code, title = "no_safe_order", "The changes cannot be made without a gap"
 
 
+class NotATighteningError(AppError):
+    """What is asked for would not be narrower: it is not open today, or is the rule itself."""
+
+    code, title = "not_a_tightening", "The change would not narrow anything"
+
+
+class ConfirmationRequiredError(AppError):
+    """The caller has to name how many pairs the plan says will be lost: `lost`."""
+
+    code, title = "confirmation_required", "What will be lost has to be confirmed"
+
+
 class TargetManagedError(AppError):
     code, title = "target_managed", "The group is managed by a cloud product"
 

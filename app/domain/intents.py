@@ -198,6 +198,20 @@ def _read_instances(side: Mapping[str, Any]) -> InstanceSide:
     )
 
 
+def side_request(side: Side) -> dict[str, Any]:
+    """Spell a side as a request does: what `read_side` reads."""
+    match side:
+        case AddressSide(blocks):
+            return {"addresses": [str(block) for block in blocks]}
+        case GroupSide(place, group_ids):
+            named: dict[str, Any] = {"security_group_ids": list(group_ids)}
+        case InstanceSide(place, instance_ids, group_id):
+            named = {"instance_ids": list(instance_ids)}
+            if group_id is not None:
+                named["security_group_id"] = group_id
+    return {"account_id": place.account_id, "region_id": place.region_id, **named}
+
+
 def canonical(value: object) -> str:
     """Return a JSON value as text that is the same for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,6 +12,7 @@ class OperationKind(StrEnum):
     CONNECT = "connect"
     DISCONNECT = "disconnect"
     RESTORE = "restore"
+    TIGHTEN = "tighten"
 
 
 class OperationStatus(StrEnum):
@@ -60,6 +61,10 @@ def check_move(present: OperationStatus, wanted: OperationStatus) -> None:
 
 TURNED_BACK = "turned_back"
 """Member of the error of an operation that needs attention: whether it had turned back."""
+
+
+WATCH = "watch"
+"""Name of the step in which an operation is watched before it counts as done."""
 
 
 class StepStatus(StrEnum):
@@ -112,6 +117,7 @@ class Operation:
     result: Document | None = None
     error: Document | None = None
     rollback_asked_at: datetime | None = None
+    finish_asked_at: datetime | None = None
     settles: str | None = None
     settled_by: str | None = None
     actor: str | None = None
@@ -128,6 +134,11 @@ class Operation:
         """Percentage done: 100 exactly at the end."""
         done = sum(step.status is StepStatus.SUCCEEDED for step in self.steps)
         return progress_of(self.status, done, self.intended_steps)
+
+
+def is_watching(operation: Operation) -> bool:
+    """Whether all is changed and verified, and only watched now."""
+    return any(step.name == WATCH and step.status is StepStatus.RUNNING for step in operation.steps)
 
 
 def progress_of(status: OperationStatus, done: int, intended: int | None) -> int:

@@ -69,7 +69,7 @@ def plan_connection(world: World, intent: Intent, limits: Limits, bounds: Bounds
         TargetManagedError, MethodNotPossibleError, QuotaInsufficientError
     """
     check_addresses(intent, bounds)
-    _check_classic_sources(world, intent)
+    check_classic_sources(world, intent)
     made = draft(world, intent, limits)
     if made.managed:
         names = ", ".join(ref.group_id for ref in made.managed)
@@ -110,7 +110,7 @@ def check_addresses(intent: Intent, bounds: Bounds) -> None:
             )
 
 
-def _check_classic_sources(world: World, intent: Intent) -> None:
+def check_classic_sources(world: World, intent: Intent) -> None:
     """The classic network is shared by all tenants: only single addresses are safe there.
 
     Source: ECS user guide, Add security group rules.

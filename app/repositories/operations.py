@@ -47,6 +47,7 @@ def _operation(row: RowMapping) -> Operation:
         result=row["result"],
         error=row["error"],
         rollback_asked_at=row["rollback_asked_at"],
+        finish_asked_at=row["finish_asked_at"],
         settles=row["settles"],
         settled_by=row["settled_by"],
         actor=row["actor"],

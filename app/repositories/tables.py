@@ -134,6 +134,7 @@ operations = Table(
     _document("result", nullable=True),
     _document("error", nullable=True),
     Column("rollback_asked_at", UtcDateTime),
+    Column("finish_asked_at", UtcDateTime),
     Column("settles", String(LIMIT)),
     Column("settled_by", String(LIMIT)),
     Column("actor", String(LIMIT)),

@@ -79,7 +79,8 @@ class Course:
 
     `name` is `FORWARD` or `BACK`; `first_step` is the number of the recorded step of the first
     change. `origin_id` is the operation whose changes these are or take back: the operation
-    itself, or the earlier one that it takes up.
+    itself, or the earlier one that it takes up. `is_watched` says that a recorded step follows
+    the verification.
     """
 
     operation_id: str
@@ -88,11 +89,17 @@ class Course:
     plan_id: str
     changes: tuple[Change, ...]
     first_step: int
+    is_watched: bool = False
 
     @property
     def next_step(self) -> int:
-        """The number of the first recorded step after the changes."""
+        """The number of the first recorded step after the changes: the verification."""
         return self.first_step + len(self.changes)
+
+    @property
+    def last_step(self) -> int:
+        """The number of the recorded step that ends it, or with which the way back begins."""
+        return self.next_step + 1 + self.is_watched
 
     def token(self, number: int) -> str:
         """The token of a change: the same at every try, and of no other change."""

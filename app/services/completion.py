@@ -1,4 +1,4 @@
-"""The end of the way forward: look until all is as planned, then record it."""
+"""The end of the way forward: look until all is as planned, watch it, then record it."""
 
 from functools import partial
 
@@ -14,6 +14,7 @@ from app.services.endings import EndingsService
 from app.services.looking import look
 from app.services.problems import problem_document
 from app.services.verification import VerificationService
+from app.services.watching import Watching
 
 log = structlog.get_logger()
 
@@ -26,12 +27,14 @@ class Completion:
         *,
         store: Store,
         verification: VerificationService,
+        watching: Watching,
         endings: EndingsService,
         clock: Clock,
         patience: Patience,
     ) -> None:
         self._store = store
         self._verification = verification
+        self._watching = watching
         self._endings = endings
         self._clock = clock
         self._patience = patience
@@ -43,9 +46,11 @@ class Completion:
         if "result" not in found:
             problem: Document = found["problem"]
             return problem
-        record = partial(
-            self._endings.succeed, course.operation_id, found["result"], course.next_step + 1
-        )
+        broken = self._watching.watch(course, created, steps)
+        if broken is not None:
+            return broken
+        result, number = found["result"], course.last_step
+        record = partial(self._endings.succeed, course.operation_id, result, number)
         if steps.run("record", record):
             log.info("operation_succeeded")
             return None

@@ -27,4 +27,10 @@ def course(operation: Operation, origin: Operation, kept: KeptPlan) -> Course:
         plan_id=kept.plan_id,
         changes=tuple(marked(changes_of(kept), origin.operation_id)),
         first_step=STEPS_BEFORE + 1,
+        is_watched=is_watched(kept),
     )
+
+
+def is_watched(kept: KeptPlan) -> bool:
+    """Whether claims are judged after the changes of a plan."""
+    return bool(kept.document.get("watch", {}).get("claims"))

@@ -24,7 +24,7 @@ from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
 from app.services.problems import problem_document
-from app.services.restored import follow, follow_restored
+from app.services.restored import enter_uses, follow, follow_restored
 
 Wanted: TypeAlias = Callable[[Effect], bool]
 
@@ -96,6 +96,7 @@ class EndingsService:
                     _forget(work, operation)
                 case _:
                     follow_restored(work, operation, result, self._clock.now())
+                    enter_uses(work, operation, result)
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()
         return True

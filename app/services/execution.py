@@ -20,7 +20,7 @@ from app.ports.store import KeptPlan, Store, Work
 from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Course, Patience
 from app.services.completion import Completion
-from app.services.courses import STEPS_BEFORE, course
+from app.services.courses import STEPS_BEFORE, course, is_watched
 from app.services.endings import EndingsService
 from app.services.looking import look
 from app.services.operations import check_unchanged
@@ -220,7 +220,7 @@ class Execution:
                 present,
                 plan_id=planned.kept.plan_id,
                 backup_ids=backup_ids,
-                intended_steps=STEPS_BEFORE + len(changes) + 2,
+                intended_steps=STEPS_BEFORE + len(changes) + 2 + is_watched(planned.kept),
             )
         )
         return backup_ids

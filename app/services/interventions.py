@@ -5,7 +5,7 @@ from dataclasses import replace
 from app.domain.connections import ConnectionStatus
 from app.domain.documents import Document
 from app.domain.errors import InUseError, InvalidStateError, NotFoundError
-from app.domain.operations import Operation, OperationKind, OperationStatus
+from app.domain.operations import Operation, OperationKind, OperationStatus, is_watching
 from app.ports.clock import Clock, Ids
 from app.ports.store import Store, Work
 from app.services.callers import acting_principal
@@ -80,13 +80,22 @@ class InterventionsService:
                 raise _not_in_state("nothing of the operation is left in the cloud", operation)
 
     def resume(self, operation_id: str) -> Operation:
-        """Take up an operation that needs attention: look again, then finish it, or go back.
+        """Take up an operation that needs attention: look again, then finish it, or go back. One
+        that is only watched is finished at its next look.
 
         Raises:
             NotFoundError
-            InvalidStateError: it does not need attention, or was settled by another one,
-                `operation_id`.
+            InvalidStateError: it neither needs attention nor is watched, or was settled by
+                another one, `operation_id`.
         """
+        with self._store.write() as work:
+            operation = _existing(work, operation_id)
+            if operation.status is _S.RUNNING and is_watching(operation):
+                if operation.finish_asked_at is None:
+                    asked = replace(operation, finish_asked_at=self._clock.now())
+                    work.operations.update(asked)
+                    work.commit()
+                return operation
         return self._take_up(operation_id, back=False)
 
     def take_back_late(self, operation_id: str) -> Operation:

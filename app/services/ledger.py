@@ -175,10 +175,12 @@ class LedgerService:
         """Keep what is there because of the operation; again and again, to no harm."""
         if operation.kind is not OperationKind.CONNECT:
             return
+        user = operation.connection_id
+        assert user is not None
         with self._store.write() as work:
             for effect in effects:
                 if isinstance(effect, AddedRule | Joined | CreatedGroup):
-                    work.ledger.add(entry_of(operation, effect))
+                    work.ledger.add(entry_of(operation, effect, user))
             work.commit()
 
     def of_connection(self, connection_id: str) -> tuple[LedgerEntry, ...]:
@@ -208,14 +210,15 @@ def _change(intent: KeptIntent) -> Change:
     return read_change(intent.change)
 
 
-def entry_of(operation: Operation, effect: Effect) -> LedgerEntry:
-    """The entry of an effect; the same effect of the same operation is the same entry."""
-    assert operation.connection_id is not None
+def entry_of(operation: Operation, effect: Effect, connection_id: str) -> LedgerEntry:
+    """The entry of an effect that a connection uses; the same effect of the same operation is the
+    same entry.
+    """
     return LedgerEntry(
         entry_id=f"{operation.operation_id}/{effect.group_id}/{name_of(effect)}",
         operation_id=operation.operation_id,
         effect=effect,
-        users=frozenset({operation.connection_id}),
+        users=frozenset({connection_id}),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document
 from app.domain.errors import (
+    ConfirmationRequiredError,
     InvalidStateError,
     NotFoundError,
     PlanStaleError,
@@ -69,10 +70,13 @@ class OperationsService:
         ended = operation.status.is_final and len(events) < EVENTS_A_LOOK
         return events, ended
 
-    def apply(self, plan_id: str, *, wait: bool = True) -> Operation:
+    def apply(
+        self, plan_id: str, *, wait: bool = True, confirm_lost: int | None = None
+    ) -> Operation:
         """Start the operation of a plan, if the world is still the one it was made for.
 
         Raises:
+            ConfirmationRequiredError: `confirm_lost` is not how many pairs it says are lost.
             PlanStaleError: with the difference; or the plan has expired, or the connection
                 would have.
             InvalidStateError: the plan was applied before.
@@ -80,6 +84,7 @@ class OperationsService:
         """
         kept = self._plans.get(plan_id)
         self._check_applicable(kept)
+        _check_confirmed(kept, confirm_lost)
         check_unchanged(kept, self._plans.anew(kept).kept)
         if kept.kind == "connect":
             return self.connect(kept, wait=wait, strict=True)
@@ -233,6 +238,18 @@ class OperationsService:
             raise InvalidStateError("the plan was applied before", plan_id=kept.plan_id)
         work.turns.take(operation.operation_id, keys)
         work.enqueue(operation.operation_id)
+
+
+def _check_confirmed(kept: KeptPlan, confirm_lost: int | None) -> None:
+    """Have the caller of a tightening name what will be lost; of other plans they may."""
+    lost = kept.document["lost"]["pairs"]
+    required = "tighten" in kept.document
+    if confirm_lost != lost and (required or confirm_lost is not None):
+        raise ConfirmationRequiredError(
+            f"the plan takes {lost} pairs away: confirm it by confirm_lost",
+            plan_id=kept.plan_id,
+            lost=lost,
+        )
 
 
 def departing(work: Work, connection: Connection) -> Operation | None:

@@ -4,12 +4,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.changes import AddedRule, Effect
+from app.domain.changes import (
+    AddedRule,
+    Authorize,
+    Change,
+    CreatedGroup,
+    CreateGroup,
+    Effect,
+    Join,
+    Joined,
+)
 from app.domain.connections import LedgerEntry
-from app.domain.documents import Document, read_effect
+from app.domain.documents import Document, read_change, read_effect
 from app.domain.operations import Operation
 from app.domain.rules import GroupPeer, Rule
 from app.ports.store import Work
+from app.services.ledger import entry_of
 
 
 def follow_restored(work: Work, operation: Operation, result: Document, at: datetime) -> None:
@@ -56,3 +66,36 @@ def _renamed(rule: Rule, renamed: Mapping[str, str]) -> Rule:
     if isinstance(peer, GroupPeer) and peer.group_id in renamed:
         return replace(rule, peer=replace(peer, group_id=renamed[peer.group_id]))
     return rule
+
+
+def enter_uses(work: Work, operation: Operation, result: Document) -> None:
+    """What an operation of no connection added for connections is theirs from now on."""
+    kept = work.plans.get(operation.plan_id or "")
+    assert kept is not None
+    effects = [read_effect(each) for each in result["effects"]]
+    for use in kept.document.get("uses", ()):
+        connection = work.connections.get(use["connection_id"])
+        if connection is None or connection.is_over:
+            continue
+        changes = [read_change(each) for each in use["changes"]]
+        for effect in effects:
+            if any(_made_by(change, effect, changes) for change in changes):
+                entry = entry_of(operation, effect, connection.connection_id)
+                work.ledger.add(entry)
+                work.ledger.use(entry.entry_id, connection.connection_id)
+
+
+def _made_by(change: Change, effect: Effect, changes: Iterable[Change]) -> bool:
+    """Whether an effect is that of a change; a new group has another id by now."""
+    new = any(isinstance(each, CreateGroup) for each in changes)
+    match change, effect:
+        case Authorize(group_id=group_id), AddedRule(held=held):
+            return effect.group_id == group_id and any(
+                each.rule == held.rule for each in change.rules
+            )
+        case Join(instance_id=instance_id, group_id=group_id), Joined():
+            return effect.instance_id == instance_id and (new or effect.group_id == group_id)
+        case CreateGroup(name=name), CreatedGroup():
+            return effect.name == name
+        case _:
+            return False

@@ -61,6 +61,37 @@ class Scope:
     with_neighbours: bool = True
 
 
+def together(scopes: Iterable[Scope]) -> Scope:
+    """Everything that several questions need; what one of them must find, all must."""
+    found = Scope(with_neighbours=False)
+    for each in scopes:
+        found = Scope(
+            instances=found.instances | each.instances,
+            groups=found.groups | each.groups,
+            our_instances=found.our_instances | each.our_instances,
+            our_groups=found.our_groups | each.our_groups,
+            optional_instances=found.optional_instances | each.optional_instances,
+            optional_groups=found.optional_groups | each.optional_groups,
+            peers=found.peers | each.peers,
+            addresses=found.addresses | each.addresses,
+            regions=found.regions | each.regions,
+            counted=found.counted | each.counted,
+            known=_both(found.known, each.known),
+            with_neighbours=found.with_neighbours or each.with_neighbours,
+        )
+    return found
+
+
+def _both(one: Known, other: Known) -> Known:
+    return Known(
+        one.whole | other.whole,
+        one.named | other.named,
+        (one.bare | other.bare) - one.whole - other.whole,
+        one.lists | other.lists,
+        one.networks | other.networks,
+    )
+
+
 def scope_of(intent: Intent, known: Document | None = None) -> Scope:
     """The read scope of a connect request."""
     sides = [side for side in (intent.source, intent.target) if isinstance(side, InstanceSide)]

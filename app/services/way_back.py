@@ -156,7 +156,7 @@ class WayBack:
             name=BACK,
             plan_id=plan_id,
             changes=changes_of(undo),
-            first_step=course.next_step + 1,
+            first_step=course.last_step,
         )
 
     def _until_undone(

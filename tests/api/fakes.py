@@ -270,8 +270,10 @@ class Connections(Fake):
 
 
 class Operations(Fake):
-    def apply(self, plan_id: str, *, wait: bool = True) -> Operation:
-        self.note("apply", plan_id, wait)
+    def apply(
+        self, plan_id: str, *, wait: bool = True, confirm_lost: int | None = None
+    ) -> Operation:
+        self.note("apply", plan_id, wait, *(() if confirm_lost is None else (confirm_lost,)))
         known(plan_id)
         return OPERATION
 

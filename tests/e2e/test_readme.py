@@ -218,3 +218,21 @@ def walk(client: httpx.Client, page: str) -> int:
 
 def test_the_page_about_assertions_shows_what_the_service_answers(client: httpx.Client) -> None:
     assert walk(client, "assertions.md") == 4
+
+
+def test_the_page_about_tightening_shows_what_the_service_answers(client: httpx.Client) -> None:
+    plan_id = ""
+    answer: Any = None
+    for language, text in BLOCK.findall((ROOT / "docs" / "tighten.md").read_text("utf-8")):
+        if language == "http":
+            line, _, body = text.replace("{plan_id}", plan_id).partition("\n")
+            verb, path = line.split()
+            reply = client.request(verb, path, json=json.loads(body))
+            assert reply.is_success, reply.text
+            answer = reply.json()
+            plan_id = plan_id or answer["id"]
+        else:
+            shown = json.loads(text)
+            answer = ended(client, answer["id"]) if shown.get("done") else answer
+            assert_shows(shown, answer)
+    assert answer["kind"] == "tighten"

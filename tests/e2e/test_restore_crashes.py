@@ -29,6 +29,7 @@ from app.services.operations import OperationsService
 from app.services.plans import PlansService
 from app.services.resuming import Resuming
 from app.services.verification import VerificationService
+from app.services.watching import Watching
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from app.simulator.dispatcher import Dispatcher
@@ -90,6 +91,9 @@ class Process:
         completion = Completion(
             store=store, verification=verification, endings=endings, clock=clock,
             patience=PATIENCE,
+            watching=Watching(
+                store=store, verification=verification, clock=clock, patience=PATIENCE
+            ),
         )  # fmt: skip
         way_back = WayBack(
             store=store, changes=changes, verification=verification, endings=endings,

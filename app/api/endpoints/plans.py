@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Response
+from pydantic import MISSING
 
 from app.api import examples
 from app.api.answers import accepted, answer, created, point_to
@@ -12,6 +13,7 @@ from app.api.refusals import refusals
 from app.api.routing import StrictRoute
 from app.api.schemas.operations import Operation
 from app.api.schemas.plans import (
+    ApplyRequest,
     DisconnectPlanRequest,
     Plan,
     PlanRequest,
@@ -21,6 +23,8 @@ from app.domain.errors import (
     AssertionBrokenError,
     BackupCorruptError,
     BackupMismatchError,
+    ConfirmationRequiredError,
+    EmptyChangeError,
     FamilyMismatchError,
     GuardrailViolationError,
     InvalidCidrError,
@@ -30,6 +34,7 @@ from app.domain.errors import (
     InvalidStateError,
     MethodNotPossibleError,
     NoSafeOrderError,
+    NotATighteningError,
     NotFoundError,
     PlanStaleError,
     QuotaInsufficientError,
@@ -41,6 +46,10 @@ from app.domain.errors import (
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
 
 OnePlan = Annotated[str, Path(description="Id of the plan.", openapi_examples=examples.PLAN_ID)]
+
+NOTHING = ApplyRequest()
+
+AGAINST_A_TIGHTENING = (EmptyChangeError, NotATighteningError)
 
 AGAINST_A_RESTORE = (BackupCorruptError, BackupMismatchError, NoSafeOrderError)
 
@@ -69,6 +78,7 @@ AGAINST_A_CONNECTION = (
         InvalidExpiryError,
         *AGAINST_A_CONNECTION,
         *AGAINST_A_RESTORE,
+        *AGAINST_A_TIGHTENING,
     ),
 )
 def create_plan(
@@ -109,14 +119,23 @@ def get_plan(plan_id: OnePlan, plans: Plans) -> Plan:
         PlanStaleError,
         TargetBusyError,
         InvalidStateError,
+        ConfirmationRequiredError,
         *AGAINST_A_CONNECTION,
         *AGAINST_A_RESTORE,
+        *AGAINST_A_TIGHTENING,
     ),
 )
 def apply_plan(
-    plan_id: OnePlan, operations: Operations, response: Response, wait: Wait = True
+    plan_id: OnePlan,
+    operations: Operations,
+    response: Response,
+    body: Annotated[ApplyRequest, Body(openapi_examples=examples.APPLY_REQUESTS)] = NOTHING,
+    wait: Wait = True,
 ) -> Operation:
     """Apply a plan, once. The cloud is read again first: if it has changed since the plan was
-    made, nothing is done. Answers at once; follow `Location` for the outcome.
+    made, nothing is done. A plan to tighten wants to be told how many pairs it takes away. Answers
+    at once; follow `Location` for the outcome.
     """
-    return point_to(response, Operation.of(operations.apply(plan_id, wait=wait)))
+    confirmed = None if body.confirm_lost is MISSING else body.confirm_lost
+    operation = operations.apply(plan_id, wait=wait, confirm_lost=confirmed)
+    return point_to(response, Operation.of(operation))

@@ -39,8 +39,8 @@ class AssertedSide(
     """Instances, whoever is a member of groups, or addresses."""
 
 
-class AssertionRequest(In):
-    """What shall be kept an eye on; one side at least is instances or groups."""
+class AssertedClaim(In):
+    """What has to hold; one side at least is instances or groups."""
 
     kind: Annotated[
         AssertionKind,
@@ -58,6 +58,11 @@ class AssertionRequest(In):
         NicType, Field(description="Which side of classic instances it is about.")
     ] = NicType.INTRANET
     address_family: AddressFamily = AddressFamily.IPV4
+
+
+class AssertionRequest(AssertedClaim):
+    """What shall be kept an eye on; one side at least is instances or groups."""
+
     owner: Annotated[Name, Field(description="Whom to ask before it is broken.")]
     reason: Annotated[Reason, Field(min_length=1, description="Why it is so.")]
 

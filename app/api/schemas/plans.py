@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, RootModel
+from pydantic import MISSING, Field, RootModel, StrictInt
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
 from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, Traffic
+from app.api.schemas.tightening import TightenDetails, TightenFields, Watch
 from app.api.schemas.values import OwnId
 from app.domain.assertions import AssertionKind, AssertionStatus
 from app.domain.documents import Document
@@ -54,10 +55,16 @@ class RestorePlanRequest(StandalonePlanRequest):
     ]
 
 
+class TightenPlanRequest(TightenFields, StandalonePlanRequest):
+    """Plan to replace what is too open by what is needed."""
+
+    kind: Literal["tighten"]
+
+
 class PlanRequest(
     RootModel[
         Annotated[
-            ConnectPlanRequest | DisconnectPlanRequest | RestorePlanRequest,
+            ConnectPlanRequest | DisconnectPlanRequest | RestorePlanRequest | TightenPlanRequest,
             Field(discriminator="kind"),
         ]
     ]
@@ -260,11 +267,23 @@ class TouchedAssertion(Out):
     status: AssertionStatus
 
 
+class ApplyRequest(In):
+    """What the caller confirms."""
+
+    confirm_lost: Annotated[
+        StrictInt | MISSING,
+        Field(
+            ge=0,
+            description="How many pairs the plan says will be lost; required for `tighten`.",
+        ),
+    ] = MISSING
+
+
 class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect", "restore"]
+    kind: Literal["connect", "disconnect", "restore", "tighten"]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]
@@ -282,6 +301,8 @@ class Plan(Out):
         "Assertions about whoever is in a changed group; the plan breaks none of them."
     )
     restore: RestoreDetails | SkipJsonSchema[None] = left_out("Of a plan to restore.")
+    tighten: TightenDetails | SkipJsonSchema[None] = left_out("Of a plan to tighten.")
+    watch: Watch | SkipJsonSchema[None] = left_out("What is judged after the changes.")
     fingerprint: Annotated[
         str, Field(description="Digest of the world that the plan was made for.")
     ]

@@ -29,6 +29,7 @@ from app.services.plans import PlansService
 from app.services.resuming import Resuming
 from app.services.sweeping import SweepingService
 from app.services.verification import VerificationService
+from app.services.watching import Watching
 from app.services.way_back import WayBack
 from app.services.worlds import Worlds
 from tests.support.clouds import BASE_KEY_ID, BASE_KEY_SECRET
@@ -109,8 +110,14 @@ def parts(
     verification = VerificationService(
         store=store, plans=plans, worlds=worlds, backups=backups, ledger=ledger
     )
+    watching = Watching(store=store, verification=verification, clock=clock, patience=patience)
     completion = Completion(
-        store=store, verification=verification, endings=endings, clock=clock, patience=patience
+        store=store,
+        verification=verification,
+        watching=watching,
+        endings=endings,
+        clock=clock,
+        patience=patience,
     )
     way_back = WayBack(
         store=store,
