@@ -19,10 +19,13 @@ from app.ports.store import Store
 from app.repositories import schema
 from app.repositories.budget import SqlBudget
 from app.repositories.store import SqlStore
+from app.services.access import AccessService
 from app.services.accounts import AccountsService, Directory
+from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
+from app.services.callers import eyes, sight
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
 from app.services.connections import ConnectionsService
@@ -168,8 +171,10 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         polling_interval=settings.polling_interval,
         terms=_terms(settings),
     )
-    store = SqlStore(url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure)
-    directory = Directory(store=store)
+    store = SqlStore(
+        url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure, sight=sight
+    )
+    directory = Directory(store=store, eyes=eyes)
     budget = SqlBudget(url=settings.database_url, quotas=settings.quotas)
     clouds = _clouds(settings, directory, clock, permit=engine.check_fresh, budget=budget)
     worlds = Worlds(clouds=clouds, places=directory.places, threads=settings.pool_size)
@@ -234,7 +239,13 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         capacity=settings.inventory_capacity,
     )
     house = House(
-        identity=IdentityService(bootstrap_key=settings.administrator_key),
+        identity=IdentityService(
+            bootstrap_key=settings.administrator_key, store=store, clock=clock
+        ),
+        access=AccessService(store=store, clock=clock),
+        api_keys=ApiKeysService(
+            store=store, clock=clock, ids=ids, lifetime=settings.api_key_lifetime
+        ),
         accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
         inventory=inventory,
         hygiene=HygieneService(

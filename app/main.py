@@ -9,6 +9,7 @@ from app.api.authentication import Authentication
 from app.api.correlation import Correlation
 from app.api.endpoints import (
     accounts,
+    api_keys,
     assertions,
     backups,
     connections,
@@ -39,6 +40,7 @@ ROUTERS = (
     backups.router,
     backups.exports,
     guardrails.router,
+    api_keys.router,
     service.router,
     docs.router,
 )

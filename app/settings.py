@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         description="Key of the first administrator, sent as `Authorization: Bearer …`; "
         f"required for `alibaba`, for the simulator `{DEMO_API_KEY}` by default.",
     )
+    api_key_lifetime: Seconds = Field(
+        timedelta(days=90),
+        ge=timedelta(days=1),
+        description="How long an API key is valid at most; whoever hands one out may say less.",
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "localhost", "::1"),
         description="Names that the Host header may have, separated by commas; `*` allows all.",

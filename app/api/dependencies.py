@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request
 from app.api.paging import Paging, asked_page
 from app.api.schemas.values import QueryBool
 from app.services.accounts import AccountsService
+from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
@@ -93,6 +94,10 @@ async def _views(house: InHouse) -> ViewsService:
     return house.views
 
 
+async def _api_keys(house: InHouse) -> ApiKeysService:
+    return house.api_keys
+
+
 async def _health(house: InHouse) -> HealthService:
     return house.health
 
@@ -113,6 +118,7 @@ Archive = Annotated[ArchiveService, Depends(_archive)]
 Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]
 Views = Annotated[ViewsService, Depends(_views)]
+ApiKeys = Annotated[ApiKeysService, Depends(_api_keys)]
 Health = Annotated[HealthService, Depends(_health)]
 
 AskedPage = Annotated[Paging, Depends(asked_page)]

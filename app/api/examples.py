@@ -44,6 +44,7 @@ EXAMPLE_IDS = {
     "backup": _BACKUP,
     "assertion": _ASSERTION,
 }
+_API_KEY = "2f6a1c9e-4b7d-4e83-9d15-8a0c3e5b7f06"
 
 
 def one(value: str, summary: str) -> Json:
@@ -1412,3 +1413,38 @@ GUARDRAILS_VERDICT: Json = {
         },
     ],
 }
+
+
+# --- access -----------------------------------------------------------------------
+
+API_KEY_ID = one(_API_KEY, "a key's id, as `create_api_key` answers it")
+API_KEY_REQUESTS: Json = {
+    "operator": {
+        "summary": "a pipeline that changes both accounts",
+        "value": {
+            "name": "orders pipeline",
+            "grants": [
+                {"account_id": SHOP, "role": "operator"},
+                {"account_id": DATA, "role": "operator"},
+            ],
+            "lifetime_days": 30,
+        },
+    },
+    "viewer": {
+        "summary": "somebody who looks",
+        "value": {"name": "dashboard", "grants": [{"account_id": "*", "role": "viewer"}]},
+    },
+}
+API_KEY: Json = {
+    "id": _API_KEY,
+    "name": "orders pipeline",
+    "prefix": "4be1c0d29f37",
+    "status": "active",
+    "grants": API_KEY_REQUESTS["operator"]["value"]["grants"],
+    "created_by": "bootstrap",
+    "created_at": "2026-01-05T08:00:00Z",
+    "expires_at": "2026-02-04T08:00:00Z",
+    "revoked_at": None,
+}
+NEW_API_KEY: Json = API_KEY | {"key": "ick_4be1c0d29f37_" + "0" * 80}
+API_KEY_PAGE: Json = {"items": [API_KEY], "next_cursor": None}

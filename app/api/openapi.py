@@ -26,6 +26,7 @@ from app.domain.errors import (
     DuplicateItemError,
     DuplicateKeyError,
     EmptyChangeError,
+    ForbiddenError,
     InvalidInputError,
     MalformedBodyError,
     StorageUnavailableError,
@@ -72,6 +73,7 @@ TAGS = [
     },
     {"name": "backups", "description": "What groups held before they were changed."},
     {"name": "guardrails", "description": "What may never be opened, whoever asks."},
+    {"name": "access", "description": "Keys to this service, and what each of them opens."},
     {"name": "service", "description": "Whether and which version of the service answers."},
 ]
 SECURITY_SCHEME = "api_key"
@@ -177,7 +179,12 @@ def _complete(
         operation["security"] = []
     else:
         operation["security"] = [{SECURITY_SCHEME: []}]
-        common += [UnauthenticatedError, AmbiguousCredentialsError, StorageUnavailableError]
+        common += [
+            UnauthenticatedError,
+            AmbiguousCredentialsError,
+            ForbiddenError,
+            StorageUnavailableError,
+        ]
     if path not in {"/livez", "/readyz"}:
         common.append(MalformedRequestError)
     if method != "get":  # where no body is taken, one that is sent is not ignored

@@ -56,6 +56,8 @@ KINDS: Mapping[str, Kind] = {
     "malformed_request": Kind(400, "Send the request to the host name of this service."),
     "ambiguous_credentials": Kind(400, "Send one `Authorization` header."),
     "unauthenticated": Kind(401, "Send `Authorization: Bearer` and an API key."),
+    "forbidden": Kind(403, "Use a key with the `role` in every account that this concerns."),
+    "access_revoked": Kind(403, "Ask for it with a key that is valid, if it is still wanted."),
     "guardrail_violation": Kind(403, "Ask for less: no request may open this."),
     "not_found": Kind(404, "Look up the id in the listing."),
     "target_not_found": Kind(404, "Look up the id with the account and region it belongs to."),

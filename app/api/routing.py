@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api import strict_json
+from app.api.authorization import admit, need_of
 from app.api.errors import BodyTooLargeError, NotAcceptableError, UnsupportedMediaTypeError
 from app.domain.errors import InvalidInputError, UnknownFieldError
 
@@ -19,7 +20,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRoute(APIRoute):
-    """A route that knows all of its query parameters and reads its body strictly."""
+    """A route that knows who may ask it and all of its query parameters, and reads its body
+    strictly, after that.
+    """
 
     media_type: ClassVar[str] = "application/json"
     """Of what it answers when all goes well."""
@@ -31,6 +34,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
+        need = need_of(self.name, self.path)
         names = frozenset(
             field.alias
             for field in get_flat_params(self.dependant)
@@ -38,6 +42,8 @@ class StrictRoute(APIRoute):
         )
 
         async def strict(request: Request) -> Response:
+            if need is not None:
+                await admit(request, need)
             check_accept(request.headers.get("accept"), self.media_type, *self.other_media_types)
             check_query(request, names)
             read = StrictRequest(request)

@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, demo, migrate, openapi, serve, settings, simulator
+from app.cli import accounts, demo, keys, migrate, openapi, serve, settings, simulator
 
 main = typer.Typer(
     name="intercom",
@@ -18,3 +18,4 @@ main.command("migrate")(migrate.migrate)
 main.command("openapi")(openapi.openapi)
 main.command("settings")(settings.settings)
 main.add_typer(accounts.accounts, name="accounts")
+main.add_typer(keys.keys, name="keys")

@@ -113,6 +113,18 @@ class AmbiguousCredentialsError(AppError):
     code, title = "ambiguous_credentials", "More than one credential was sent"
 
 
+class ForbiddenError(AppError):
+    """`facts`: `role`, the one that it takes in every account concerned."""
+
+    code, title = "forbidden", "The caller's role does not allow this"
+
+
+class AccessRevokedError(AppError):
+    """Who asked for an operation may not ask for it any more; `facts`: `actor`."""
+
+    code, title = "access_revoked", "Whoever asked for it may not do it any more"
+
+
 class GuardrailViolationError(AppError):
     code, title = "guardrail_violation", "The change would open more than is ever allowed"
 

@@ -1,9 +1,11 @@
 """Who acts, and what they may do: the one place where that is decided."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from app.domain.concerns import Concern
 
 EVERY_ACCOUNT = "*"
 """Stands in grants for all accounts, also for those that are registered later."""
@@ -66,16 +68,15 @@ THE_SERVICE = Principal("service", "the service itself", {EVERY_ACCOUNT: Role.AD
 """Acts where nobody asked: it sweeps, and brings to an end what somebody began."""
 
 
-def decide(principal: Principal, role: Role, account_ids: Iterable[str]) -> Decision:
+def decide(principal: Principal, role: Role, concern: Concern) -> Decision:
     """Say whether a principal may do what needs `role` with what concerns these accounts.
 
-    It takes the role in every one of them; who may not even see one of them learns nothing.
-    What concerns no account at all is for those alone who have the role everywhere.
+    Who may not see every one of them learns nothing; to do it takes the role wherever it is
+    touched. What concerns no account at all is for those alone who have the role everywhere.
     """
-    concerned = frozenset(account_ids)
-    if not _has(principal, Role.VIEWER, concerned):
+    if not _has(principal, Role.VIEWER, concern.accounts):
         return Decision.HIDDEN
-    return Decision.ALLOWED if _has(principal, role, concerned) else Decision.FORBIDDEN
+    return Decision.ALLOWED if _has(principal, role, concern.touched) else Decision.FORBIDDEN
 
 
 def may_anywhere(principal: Principal, role: Role) -> bool:

@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup
+from app.domain.concerns import Concern, Noun
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.groups import GroupRef, Place
 from app.domain.operations import Event, Operation, OperationStatus, Step
+from app.domain.principals import Sight
 
 T = TypeVar("T")
 
@@ -49,6 +52,28 @@ class KeptPlan:
     created_at: datetime
     expires_at: datetime
     applied_by: str | None = None
+
+
+class Concerns(Protocol):
+    """Which accounts plans, connections, operations, backups and keys concern.
+
+    It is noted where they are added, in the same transaction.
+    """
+
+    def of(self, noun: Noun, thing_id: str) -> Concern:
+        """Return what a thing concerns: no account at all if there is no such thing."""
+        ...
+
+
+class ApiKeys(Protocol):
+    def add(self, key: ApiKey) -> None: ...
+    def get(self, api_key_id: str) -> ApiKey | None: ...
+    def with_prefix(self, prefix: str) -> ApiKey | None: ...
+    def page(self, *, limit: int, position: int | None, within: Sight) -> Page[ApiKey]:
+        """Keys whose every grant is within these accounts, newest first."""
+        ...
+
+    def update(self, key: ApiKey) -> None: ...
 
 
 class Accounts(Protocol):
@@ -380,6 +405,10 @@ class Work(Protocol):
     def replicas(self) -> Replicas: ...
     @property
     def revisions(self) -> Revisions: ...
+    @property
+    def concerns(self) -> Concerns: ...
+    @property
+    def api_keys(self) -> ApiKeys: ...
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         """Hand the operation to the durable engine, in this same transaction.
@@ -392,6 +421,8 @@ class Work(Protocol):
 
 
 class Store(Protocol):
+    """Listings show what is in sight of whoever is acting; nothing else is held back here."""
+
     def write(self) -> AbstractContextManager[Work]:
         """Open a transaction that may write; two never interleave.
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from app.domain.accounts import AccessState, Account
+from app.domain.principals import Sight
 from app.ports.store import Page
 from app.repositories import rows
 from app.repositories.tables import accounts
@@ -23,8 +24,9 @@ def _account(row: RowMapping) -> Account:
 
 
 class SqlAccounts:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sight: Sight = None) -> None:
         self._connection = connection
+        self._sight = sight
 
     def add(self, account: Account) -> None:
         rows.add(self._connection, accounts, accounts.c.account_id, rows.values_of(account))
@@ -38,9 +40,12 @@ class SqlAccounts:
         return tuple(_account(row) for row in self._connection.execute(query).mappings())
 
     def page(self, *, limit: int, position: int | None) -> Page[Account]:
+        query = select(accounts)
+        if self._sight is not None:
+            query = query.where(accounts.c.account_id.in_(sorted(self._sight)))
         return rows.page(
             self._connection,
-            select(accounts),
+            query,
             accounts.c.position,
             limit=limit,
             position=position,

@@ -3,8 +3,11 @@
 from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from app.domain.assertions import Assertion, AssertionStatus, Transition
+from app.domain.concerns import Noun, concern_of_request
+from app.domain.principals import Sight
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import assertion_states, assertions
 
 
@@ -24,12 +27,15 @@ def _assertion(row: RowMapping) -> Assertion:
 
 
 class SqlAssertions:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sight: Sight = None) -> None:
         self._connection = connection
+        self._sight = sight
 
     def add(self, assertion: Assertion) -> None:
         key = assertions.c.assertion_id
         rows.add(self._connection, assertions, key, rows.values_of(assertion))
+        concern = concern_of_request(assertion.request)
+        SqlConcerns(self._connection).keep(Noun.ASSERTION, assertion.assertion_id, concern)
 
     def get(self, assertion_id: str) -> Assertion | None:
         row = rows.find(self._connection, assertions.c.assertion_id, assertion_id)
@@ -45,6 +51,9 @@ class SqlAssertions:
         query = select(assertions)
         if status is not None:
             query = query.where(assertions.c.status == status.value)
+        seen = is_seen(Noun.ASSERTION, assertions.c.assertion_id, self._sight)
+        if seen is not None:
+            query = query.where(seen)
         return rows.page(
             self._connection,
             query,
@@ -61,6 +70,7 @@ class SqlAssertions:
     def remove(self, assertion_id: str) -> None:
         for table in (assertion_states, assertions):
             self._connection.execute(delete(table).where(table.c.assertion_id == assertion_id))
+        SqlConcerns(self._connection).forget(Noun.ASSERTION, assertion_id)
 
     def note(self, assertion_id: str, transition: Transition) -> None:
         values = {"assertion_id": assertion_id, **rows.values_of(transition)}

@@ -19,10 +19,13 @@ from sqlalchemy import (
 )
 
 from app.domain.backups import Backup, BackupOrigin, canonical_text
+from app.domain.concerns import Noun, concern_of_backup
 from app.domain.documents import Document
 from app.domain.groups import Place
+from app.domain.principals import Sight
 from app.ports.store import EVERY_BACKUP, BackupFilter, KeptBackup, Page
 from app.repositories import rows
+from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import backups
 
 
@@ -54,8 +57,9 @@ def _backup(row: RowMapping) -> Backup:
 
 
 class SqlBackups:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sight: Sight = None) -> None:
         self._connection = connection
+        self._sight = sight
 
     def add(self, backup: Backup) -> None:
         values = {
@@ -70,6 +74,8 @@ class SqlBackups:
             "origin": backup.origin.value,
         }
         rows.add(self._connection, backups, backups.c.backup_id, values)
+        concern = concern_of_backup(backup.place.account_id, backup.content)
+        SqlConcerns(self._connection).keep(Noun.BACKUP, backup.backup_id, concern)
 
     def get(self, backup_id: str) -> Backup | None:
         query = self._select().where(backups.c.backup_id == backup_id)
@@ -84,6 +90,9 @@ class SqlBackups:
             value = getattr(wanted, name)
             if value is not None:
                 query = query.where(backups.c[name] == value)
+        seen = is_seen(Noun.BACKUP, backups.c.backup_id, self._sight)
+        if seen is not None:
+            query = query.where(seen)
         return rows.page(
             self._connection,
             query,
@@ -109,6 +118,7 @@ class SqlBackups:
 
     def remove(self, backup_id: str) -> None:
         self._connection.execute(delete(backups).where(backups.c.backup_id == backup_id))
+        SqlConcerns(self._connection).forget(Noun.BACKUP, backup_id)
 
     def _select(self) -> "Select[tuple[object, ...]]":
         others = [column for column in backups.c if column is not backups.c.content]

@@ -3,9 +3,12 @@
 from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy import Connection as Database
 
+from app.domain.concerns import Noun, concern_of_request
 from app.domain.connections import Connection, ConnectionStatus
+from app.domain.principals import Sight
 from app.ports.store import Expiring, Page
 from app.repositories import rows
+from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import connections
 
 
@@ -28,12 +31,15 @@ def _stands() -> ColumnElement[bool]:
 
 
 class SqlConnections:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sight: Sight = None) -> None:
         self._database = database
+        self._sight = sight
 
     def add(self, connection: Connection) -> None:
         key = connections.c.connection_id
         rows.add(self._database, connections, key, rows.values_of(connection))
+        concern = concern_of_request(connection.request)
+        SqlConcerns(self._database).keep(Noun.CONNECTION, connection.connection_id, concern)
 
     def get(self, connection_id: str) -> Connection | None:
         row = rows.find(self._database, connections.c.connection_id, connection_id)
@@ -45,6 +51,9 @@ class SqlConnections:
         query = select(connections)
         if status is not None:
             query = query.where(connections.c.status == status)
+        seen = is_seen(Noun.CONNECTION, connections.c.connection_id, self._sight)
+        if seen is not None:
+            query = query.where(seen)
         return rows.page(
             self._database,
             query,

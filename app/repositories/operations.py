@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
+from app.domain.concerns import Noun
 from app.domain.documents import Document
 from app.domain.errors import NotFoundError
 from app.domain.operations import (
@@ -21,8 +22,10 @@ from app.domain.operations import (
     check_move,
     progress_of,
 )
+from app.domain.principals import Sight
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import operation_events, operations, steps
 
 
@@ -93,12 +96,14 @@ def _event(row: RowMapping) -> Event:
 
 
 class SqlOperations:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sight: Sight = None) -> None:
         self._connection = connection
+        self._sight = sight
 
     def add(self, operation: Operation) -> None:
         key = operations.c.operation_id
         rows.add(self._connection, operations, key, _values(operation))
+        self._note_concern(operation)
         self._note(operation.operation_id, EventKind.STATUS)
         for step in operation.steps:
             self.keep_step(operation.operation_id, step)
@@ -117,11 +122,15 @@ class SqlOperations:
         status: OperationStatus | None = None,
         connection_id: str | None = None,
     ) -> Page[Operation]:
+        key = operations.c.operation_id
         query = select(operations)
         if status is not None:
             query = query.where(operations.c.status == status)
         if connection_id is not None:
             query = query.where(operations.c.connection_id == connection_id)
+        seen = is_seen(Noun.OPERATION, key, self._sight)
+        if seen is not None:
+            query = query.where(seen)
         page = rows.page(
             self._connection,
             query,
@@ -136,14 +145,16 @@ class SqlOperations:
 
     def update(self, operation: Operation) -> None:
         key = operations.c.operation_id
-        stored = self._connection.scalar(
-            select(operations.c.status).where(key == operation.operation_id)
-        )
+        stored = self._connection.execute(
+            select(operations.c.status, operations.c.plan_id).where(key == operation.operation_id)
+        ).one_or_none()
         if stored is None:
             raise NotFoundError("there is none with this id", id=operation.operation_id)
-        check_move(OperationStatus(stored), operation.status)
+        check_move(OperationStatus(stored.status), operation.status)
         rows.change(self._connection, operations, key, _values(operation))
-        if operation.status != stored:
+        if operation.plan_id != stored.plan_id:
+            self._note_concern(operation)
+        if operation.status != stored.status:
             self._note(operation.operation_id, EventKind.STATUS)
 
     def keep_step(self, operation_id: str, step: Step) -> None:
@@ -171,6 +182,13 @@ class SqlOperations:
             query = query.where(operations.c.finished_at > since)
         found = self._connection.execute(query.order_by(operations.c.position)).mappings()
         return tuple(_operation(row) for row in found)
+
+    def _note_concern(self, operation: Operation) -> None:
+        """It concerns whatever its plan and its connection do."""
+        concerns = SqlConcerns(self._connection)
+        of_plan = concerns.of(Noun.PLAN, operation.plan_id or "")
+        of_connection = concerns.of(Noun.CONNECTION, operation.connection_id or "")
+        concerns.keep(Noun.OPERATION, operation.operation_id, of_plan, of_connection)
 
     def _note(self, operation_id: str, kind: EventKind, step: Step | None = None) -> None:
         """Append what happened, in the transaction in which it does."""

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from app.domain.concerns import Noun, concern_of_plan, things_in
 from app.ports.store import KeptPlan
 from app.repositories import rows
+from app.repositories.concerns import SqlConcerns
 from app.repositories.tables import plans
 
 
@@ -15,6 +17,10 @@ class SqlPlans:
 
     def add(self, plan: KeptPlan) -> None:
         rows.add(self._connection, plans, plans.c.plan_id, rows.values_of(plan))
+        concerns = SqlConcerns(self._connection)
+        named = [concerns.of(noun, each) for noun, each in sorted(things_in(plan.request))]
+        concern = concern_of_plan(plan.request, plan.document)
+        concerns.keep(Noun.PLAN, plan.plan_id, concern, *named)
 
     def get(self, plan_id: str) -> KeptPlan | None:
         row = rows.find(self._connection, plans.c.plan_id, plan_id)

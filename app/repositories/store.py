@@ -14,6 +14,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.domain.errors import StorageUnavailableError
+from app.domain.principals import Sight
 from app.repositories import engines, schema
 from app.repositories.work import SqlWork
 
@@ -32,7 +33,8 @@ class SqlStore:
 
     `enqueue` is the durable engine's, called with the connection of the open transaction.
     `tenure` says on whose behalf a thread writes (None: nobody's in particular): what an
-    operation writes is refused once another process has taken over.
+    operation writes is refused once another process has taken over. `sight` is what whoever
+    acts may see: listings show nothing else.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class SqlStore:
         url: str,
         enqueue: Callable[[Connection, str, bool], None] = refuse,
         tenure: Callable[[], str | None] = lambda: None,
+        sight: Callable[[], Sight] = lambda: None,
     ) -> None:
         address = engines.read_url(url)
         self._writer = engines.write_engine(address)
         self._reader = engines.read_engine(address)
         self._enqueue = enqueue
         self._tenure = tenure
+        self._sight = sight
 
     @contextmanager
     def write(self) -> Iterator[SqlWork]:
@@ -78,7 +82,7 @@ class SqlStore:
         try:
             with engine.connect() as connection:
                 connection.begin()  # closing the connection undoes what was not committed
-                yield SqlWork(connection, enqueue=self._enqueue)
+                yield SqlWork(connection, enqueue=self._enqueue, sight=self._sight())
         except UNAVAILABLE as error:
             # The text of the database's error may hold values: it stays inside.
             reason = type(error).__name__

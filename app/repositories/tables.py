@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -279,6 +280,32 @@ revisions = Table(
     Column("account_id", String(LIMIT), primary_key=True),
     Column("region_id", String(LIMIT), primary_key=True),
     Column("number", BigInteger, nullable=False),
+)
+
+concerns = Table(
+    "concerns",
+    metadata,
+    Column("noun", String(LIMIT), primary_key=True),
+    Column("thing_id", String(LIMIT), primary_key=True),
+    Column("account_id", String(LIMIT), primary_key=True),
+    Column("touched", Boolean, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _position(),
+    Column("api_key_id", String(LIMIT), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", String(LIMIT), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    _document("grants"),
+    Column("created_by", String(LIMIT), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("revoked_by", String(LIMIT)),
+    sqlite_autoincrement=True,
 )
 
 rates = Table(

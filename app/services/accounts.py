@@ -1,10 +1,11 @@
 """Accounts that the service may speak for: registered over the API, verified on request."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from app.domain.accounts import AccessState, Account
+from app.domain.concerns import Concern
 from app.domain.connections import Connection
 from app.domain.errors import (
     AccountMismatchError,
@@ -13,10 +14,13 @@ from app.domain.errors import (
     NotFoundError,
 )
 from app.domain.groups import Place
+from app.domain.principals import Decision, Role, Sight, decide
 from app.ports.budget import Budget, Spent
 from app.ports.clock import Clock, Ids
 from app.ports.ecs import AccountAccess, Clouds
 from app.ports.store import Page, Store, Work
+from app.services.access import forbidden
+from app.services.callers import acting_principal
 
 ROLE_ARN = re.compile(r"acs:ram::([0-9]{16}):role/[A-Za-z0-9.@_-]{1,64}", re.ASCII)
 
@@ -39,9 +43,13 @@ class AccountsService:
         """Keep an account, with an ExternalId made here.
 
         Raises:
+            ForbiddenError
             AccountMismatchError: the role belongs to another account.
             AlreadyExistsError
         """
+        registering = Concern(frozenset({account_id}))
+        if decide(acting_principal(), Role.ADMIN, registering) is not Decision.ALLOWED:
+            raise forbidden(Role.ADMIN)
         _check_role(account_id, role_arn)
         account = Account(
             account_id=account_id,
@@ -144,13 +152,19 @@ class AccountsService:
 
 
 class Directory:
-    """Which accounts and regions are registered, as adapters and readers ask for it."""
+    """Which accounts and regions are registered, as adapters and readers ask for it.
 
-    def __init__(self, *, store: Store) -> None:
+    What is out of sight of whoever asks is not registered, for all that they get to know.
+    """
+
+    def __init__(self, *, store: Store, eyes: Callable[[], Sight] = lambda: None) -> None:
         self._store = store
+        self._eyes = eyes
 
     def access_of(self, account_id: str) -> AccountAccess | None:
         """How to speak for an account; None if it is not registered."""
+        if not self._is_seen(account_id):
+            return None
         with self._store.read() as work:
             account = work.accounts.get(account_id)
         return None if account is None else access_of(account)
@@ -163,7 +177,12 @@ class Directory:
             Place(account.account_id, region_id)
             for account in accounts
             for region_id in account.region_ids
+            if self._is_seen(account.account_id)
         ]
+
+    def _is_seen(self, account_id: str) -> bool:
+        seen = self._eyes()
+        return seen is None or account_id in seen
 
 
 def _distrust(work: Work, account: Account) -> None:

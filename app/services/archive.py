@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from app.domain.backups import Backup, BackupOrigin, KeptGroup, digest, kept_document, read_kept
+from app.domain.concerns import Noun, concern_of_backup
 from app.domain.documents import Document
 from app.domain.errors import BackupCorruptError, BackupMismatchError, TargetNotFoundError
 from app.domain.exports import content_of_export, content_of_table, export_document, export_table
 from app.domain.groups import GroupRef, Place
+from app.domain.principals import Role
 from app.domain.versions import (
     compare_versions,
     named_by,
@@ -16,6 +18,7 @@ from app.domain.versions import (
 )
 from app.ports.ecs import Clouds, InventoryFilter
 from app.ports.store import Store
+from app.services.access import check_accounts, check_thing
 from app.services.backups import BackupsService
 from app.services.kept_worlds import read_around
 from app.services.scopes import GroupAt, Scope
@@ -49,6 +52,7 @@ class ArchiveService:
         Raises:
             TargetNotFoundError, AccountUnreachableError, CloudUnavailableError
         """
+        check_accounts(Role.OPERATOR, {place.account_id})
         self._check_known(place)
         named = frozenset((place, group_id) for group_id in group_ids or ())
         found = frozenset[GroupAt]() if group_ids is not None else self._all(place)
@@ -94,6 +98,9 @@ class ArchiveService:
         """
         backup = self._backups.get(backup_id)
         self._check_known(backup.place)
+        if against != CURRENT:
+            with self._store.read() as work:
+                check_thing(work, Role.VIEWER, Noun.BACKUP, against)
         other = None if against == CURRENT else self._backups.get(against)
         kept = [backup] if other is None else [backup, other]
         sides = [read_kept(each.content) for each in kept]
@@ -154,6 +161,8 @@ class ArchiveService:
 
     def _import(self, content: Document) -> Backup:
         place = Place(content["account_id"], content["region_id"])
+        concern = concern_of_backup(place.account_id, content)
+        check_accounts(Role.OPERATOR, concern.accounts)
         self._check_known(place)
         with self._store.write() as work:
             backup = self._backups.keep(work, place, content, BackupOrigin.IMPORT)

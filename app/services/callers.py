@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from app.domain.principals import THE_SERVICE, Principal
+from app.domain.principals import THE_SERVICE, Principal, Sight
 
 _ACTING: ContextVar[Principal] = ContextVar("acting", default=THE_SERVICE)
+_EYES: ContextVar[Sight] = ContextVar("eyes", default=None)
 
 
 def acting_principal() -> Principal:
@@ -27,3 +28,28 @@ def acting(principal: Principal) -> Iterator[None]:
         yield
     finally:
         _ACTING.reset(token)
+
+
+def sight() -> Sight:
+    """Accounts whose things may be shown."""
+    return acting_principal().sight
+
+
+def eyes() -> Sight:
+    """Accounts that may be read in the cloud."""
+    principal = acting_principal()
+    return _EYES.get() if principal is THE_SERVICE else principal.sight
+
+
+@contextmanager
+def looking(accounts: Sight) -> Iterator[None]:
+    """Let the service read the cloud, in what follows, as somebody does who sees these accounts.
+
+    An operation looks with the eyes of whoever asked for it: with others it would find another
+    world than the one that was planned for.
+    """
+    token = _EYES.set(accounts)
+    try:
+        yield
+    finally:
+        _EYES.reset(token)

@@ -38,6 +38,7 @@ from app.ports.clock import Clock
 from app.ports.ecs import Clouds, Ecs, InventoryFilter, Performed
 from app.ports.steps import Json, Steps
 from app.ports.store import KeptIntent, Store, Work
+from app.services.access import AccessService
 from app.services.problems import problem_document
 
 FORWARD, BACK = "change", "undo"
@@ -114,6 +115,7 @@ class ChangesService:
         self._clouds = clouds
         self._clock = clock
         self._patience = patience
+        self._access = AccessService(store=store, clock=clock)
 
     def make(
         self, course: Course, steps: Steps, created: dict[str, str], gate: Gate
@@ -295,7 +297,7 @@ class ChangesService:
             if earlier is not None and earlier.outcome in MADE:
                 return earlier
             maybe_done = earlier is not None and earlier.outcome in OPEN
-            halt = _halt(work, course, maybe_done=maybe_done)
+            halt = self._halt(work, course, maybe_done=maybe_done)
             if halt is not None:
                 return halt
             attempts = work.intents.begin(course.operation_id, token, change_document(change), now)
@@ -309,6 +311,18 @@ class ChangesService:
             work.operations.keep_step(course.operation_id, step)
             work.commit()
         return step, maybe_done
+
+    def _halt(self, work: Work, course: Course, *, maybe_done: bool) -> AppError | None:
+        """Say why the next call is not to be made; a call that is open is brought to its end."""
+        operation = work.operations.get(course.operation_id)
+        assert operation is not None
+        if operation.status.is_final:
+            return InvalidStateError("the operation has ended", operation_id=course.operation_id)
+        if course.name != FORWARD or maybe_done:
+            return None
+        if operation.rollback_asked_at is not None:
+            return RollbackAskedError("somebody asked to take the operation back")
+        return self._access.lost(work, operation)
 
     def _end(
         self,
@@ -349,17 +363,6 @@ def first_removal(changes: Sequence[Change]) -> int | None:
         return None
     first = removals.index(False)
     return removals.index(True, first) + 1 if True in removals[first:] else None
-
-
-def _halt(work: Work, course: Course, *, maybe_done: bool) -> AppError | None:
-    """Say why the next call is not to be made; a call that is open is brought to its end."""
-    operation = work.operations.get(course.operation_id)
-    assert operation is not None
-    if operation.status.is_final:
-        return InvalidStateError("the operation has ended", operation_id=course.operation_id)
-    if course.name == FORWARD and operation.rollback_asked_at is not None and not maybe_done:
-        return RollbackAskedError("somebody asked to take the operation back")
-    return None
 
 
 def _is_shown(cloud: Ecs, change: Change) -> dict[str, Json] | None:

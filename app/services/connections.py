@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, replace
 
+from app.domain.concerns import accounts_in
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.errors import InvalidStateError, NotFoundError
 from app.domain.expiry import read_expiry
 from app.domain.operations import Operation
+from app.domain.principals import Role
 from app.ports.store import Page, Store
+from app.services.access import check_accounts
 from app.services.operations import OperationsService, departing
 from app.services.plans import PlansService
 
@@ -34,6 +37,7 @@ class ConnectionsService:
         Raises:
             what planning raises; TargetBusyError only if `wait` is false.
         """
+        check_accounts(Role.OPERATOR, accounts_in(request))
         self._plans.check_expiry(request)
         kept = self._plans.for_connection(request).kept
         return self._operations.connect(kept, wait=wait)

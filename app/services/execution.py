@@ -14,14 +14,17 @@ import structlog
 from app.domain.documents import Document
 from app.domain.errors import AppError, PlanStaleError, StorageUnavailableError, TargetBusyError
 from app.domain.operations import Operation, OperationKind
+from app.domain.principals import Sight
 from app.ports.clock import Clock
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store, Work
+from app.services.access import AccessService
 from app.services.backups import BackupsService
+from app.services.callers import looking
 from app.services.changes import ChangesService, Course, Patience
 from app.services.completion import Completion
 from app.services.courses import STEPS_BEFORE, course, is_watched
-from app.services.endings import EndingsService
+from app.services.endings import EndingsService, origin_of
 from app.services.looking import look
 from app.services.operations import check_unchanged
 from app.services.plans import Planned, PlansService, essence, keys_of
@@ -65,6 +68,7 @@ class Execution:
         self._endings = endings
         self._clock = clock
         self._patience = patience
+        self._access = AccessService(store=store, clock=clock)
 
     def __call__(self, operation_id: str, steps: Steps) -> None:
         """Carry the operation to an end state, from wherever it was cut short.
@@ -72,12 +76,22 @@ class Execution:
         Raises:
             StorageUnavailableError: nothing can be recorded now; the engine takes it up again.
         """
-        with structlog.contextvars.bound_contextvars(operation_id=operation_id):
+        bound = structlog.contextvars.bound_contextvars(operation_id=operation_id)
+        with bound, looking(self._eyes(operation_id)):
             if self._resuming.is_for(operation_id):
                 self._resuming.run(operation_id, steps)
             elif self._ready(operation_id, steps):
                 operation, kept = self._accepted(operation_id)
                 self._carry_out(course(operation, operation, kept), steps)
+
+    def _eyes(self, operation_id: str) -> Sight:
+        """Those of whoever asked for what is made or taken back."""
+        with self._store.read() as work:
+            operation = work.operations.get(operation_id)
+            if operation is None:
+                return None
+            origin = origin_of(work, operation)
+        return self._access.eyes_of(origin)
 
     def _carry_out(self, forward: Course, steps: Steps) -> None:
         created: dict[str, str] = {}
@@ -176,6 +190,11 @@ class Execution:
             keys = keys_of(planned.kept)
             if self._has_ended(work, operation_id):
                 return "ended"  # cancelled while the world was read
+            lost = self._access.lost(work, operation)
+            if lost is not None:
+                self._endings.reject(work, operation_id, problem_of(lost))
+                work.commit()
+                return "ended"
             if work.turns.ahead(operation_id):
                 return "again"  # it has queued anew already, and a crash made it forget
             if not set(keys) <= work.turns.keys(operation_id) and not last:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.services.access import AccessService
 from app.services.accounts import AccountsService
+from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
@@ -26,6 +28,8 @@ class House:
     """What an endpoint may ask for."""
 
     identity: IdentityService
+    access: AccessService
+    api_keys: ApiKeysService
     accounts: AccountsService
     inventory: InventoryService
     hygiene: HygieneService

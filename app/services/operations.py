@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from app.domain.concerns import Noun
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document
 from app.domain.errors import (
@@ -15,8 +16,10 @@ from app.domain.errors import (
 from app.domain.expiry import expiry_of
 from app.domain.fingerprint import drift
 from app.domain.operations import Event, Operation, OperationKind, OperationStatus
+from app.domain.principals import Role
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
+from app.services.access import check_thing
 from app.services.callers import acting_principal
 from app.services.plans import PlansService, essence, keys_of
 
@@ -233,6 +236,7 @@ class OperationsService:
             )
         if work.plans.get(kept.plan_id) is None:
             work.plans.add(kept)
+        check_thing(work, Role.OPERATOR, Noun.PLAN, kept.plan_id)
         work.operations.add(operation)
         if strict and not work.plans.mark_applied(kept.plan_id, operation.operation_id):
             raise InvalidStateError("the plan was applied before", plan_id=kept.plan_id)

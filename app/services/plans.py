@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.domain.changes import Joined, is_new_group
+from app.domain.concerns import Noun
 from app.domain.connections import Connection, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
@@ -17,9 +18,11 @@ from app.domain.intents import Intent, read_intent
 from app.domain.plan import Limits, Plan
 from app.domain.plan_documents import deciding_document, plan_document
 from app.domain.planning import Bounds, Support, check_addresses, needs, plan_connection, rests_on
+from app.domain.principals import Role
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
+from app.services.access import AccessService, check_thing
 from app.services.assertions import AssertionsService
 from app.services.ledger import LedgerService
 from app.services.plan_kinds import TAKEN_BACK, PlanKind
@@ -59,6 +62,7 @@ class PlansService:
         longest: timedelta,
     ) -> None:
         """`lifetime` is that of plans, `longest` the most of connections that end by themselves."""
+        self._access = AccessService(store=store, clock=clock)
         self._store = store
         self._worlds = worlds
         self._ledger = ledger
@@ -74,19 +78,23 @@ class PlansService:
 
     def connect(self, request: Document) -> KeptPlan:
         """Plan a connect request and keep the plan."""
+        self._access.check_request(Role.OPERATOR, request)
         self.check_expiry(request, "/connection/expires_at")
         return self._keep(self.for_connection(request).kept)
 
     def disconnect(self, connection_id: str) -> KeptPlan:
         """Plan to take a connection back and keep the plan."""
+        self._access.check_request(Role.OPERATOR, {"connection_id": connection_id})
         return self._keep(self.for_disconnect(connection_id).kept)
 
     def of_kind(self, kind: str, request: Document) -> KeptPlan:
         """Plan what belongs to no connection, such as a restore, and keep the plan."""
+        self._access.check_request(Role.OPERATOR, request)
         return self._keep(self.for_kind(kind, request).kept)
 
     def get(self, plan_id: str) -> KeptPlan:
         with self._store.read() as work:
+            check_thing(work, Role.VIEWER, Noun.PLAN, plan_id)
             kept = work.plans.get(plan_id)
         if kept is None:
             raise NotFoundError("there is no such plan", plan_id=plan_id)
@@ -240,6 +248,7 @@ class PlansService:
     def _keep(self, kept: KeptPlan) -> KeptPlan:
         with self._store.write() as work:
             work.plans.add(kept)
+            check_thing(work, Role.OPERATOR, Noun.PLAN, kept.plan_id)
             work.commit()
         return kept
 

@@ -1,12 +1,13 @@
 """A House of simple fakes: what the services promise, without a cloud or a database."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from app.api import examples
 from app.domain.accounts import AccessState, Account
 from app.domain.addresses import Block
+from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition, read_claim
 from app.domain.backups import Backup, BackupOrigin
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
@@ -35,6 +36,7 @@ from app.domain.principals import EVERY_ACCOUNT, Principal, Role
 from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
 from app.ports.store import EVERY_BACKUP, BackupFilter, KeptPlan, Page
+from app.services.api_keys import HandedOut
 from app.services.assertions import AssertionView
 from app.services.connections import ConnectionView
 from app.services.house import House
@@ -437,6 +439,41 @@ class Health(Fake):
         return self.checks
 
 
+class Access(Fake):
+    """Lets everybody do everything."""
+
+    def check_role(self, role: Role, *, everywhere: bool = False) -> None: ...
+
+    def check_things(self, role: Role, things: object) -> None: ...
+
+
+API_KEY = ApiKey(KNOWN, "dashboard", "0" * 12, "0" * 64, {"*": Role.VIEWER}, "bootstrap", NOW, NOW)
+
+
+class ApiKeys(Fake):
+    def now(self) -> datetime:
+        return NOW
+
+    def hand_out(
+        self, name: str, grants: dict[str, Role], lifetime: timedelta | None = None
+    ) -> HandedOut:
+        self.note("hand_out", name, grants, lifetime)
+        return HandedOut(API_KEY, "ick_secret")
+
+    def page(self, limit: int, position: int | None) -> Page[ApiKey]:
+        self.note("page", limit, position)
+        return Page((API_KEY,), None)
+
+    def get(self, api_key_id: str) -> ApiKey:
+        self.note("get", api_key_id)
+        known(api_key_id)
+        return API_KEY
+
+    def revoke(self, api_key_id: str) -> None:
+        self.note("revoke", api_key_id)
+        known(api_key_id)
+
+
 class OneKey(Fake):
     """Knows one key, of an administrator."""
 
@@ -455,6 +492,8 @@ class Fakes:
     """The fakes by their own types, and the House made of them."""
 
     identity: OneKey = field(default_factory=OneKey)
+    access: Access = field(default_factory=Access)
+    api_keys: ApiKeys = field(default_factory=ApiKeys)
     accounts: Accounts = field(default_factory=Accounts)
     inventory: Inventory = field(default_factory=Inventory)
     hygiene: Hygiene = field(default_factory=Hygiene)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.domain.concerns import Concern, concern_of_plan
 from app.domain.principals import (
     EVERY_ACCOUNT,
     THE_SERVICE,
@@ -52,7 +53,30 @@ def granted(**roles: str) -> Principal:
 def test_a_role_is_needed_in_every_account_that_is_concerned(
     grants: dict[str, str], needed: str, accounts: set[str], expected: Decision
 ) -> None:
-    assert decide(granted(**grants), Role(needed), accounts) is expected
+    assert decide(granted(**grants), Role(needed), Concern(frozenset(accounts))) is expected
+
+
+def test_what_is_only_told_of_need_only_be_seen() -> None:
+    told = Concern(frozenset({OURS}), frozenset({THEIRS}))
+    for grants, expected in (
+        ({"ours": "operator"}, HIDDEN),
+        ({"ours": "operator", "theirs": "viewer"}, ALLOWED),
+        ({"ours": "viewer", "theirs": "operator"}, FORBIDDEN),
+    ):
+        assert decide(granted(**grants), Role.OPERATOR, told) is expected
+
+
+def test_peers_of_rules_are_no_concern_of_their_accounts() -> None:
+    rule = {"protocol": "tcp", "peer": {"group_id": "sg-x", "account_id": THEIRS}}
+    plan = {"changes": [{"account_id": OURS, "rules": [rule]}], "gained": {"items": []}}
+    assert concern_of_plan({"method": "address_rules"}, plan) == Concern(frozenset({OURS}))
+
+
+def test_an_account_that_a_plan_tells_of_is_shown_and_not_touched() -> None:
+    request = {"source": {"account_id": OURS}, "target": {"account_id": OURS}}
+    gained = {"items": [{"source": {"account_id": THEIRS, "instance_id": "i-1"}}]}
+    concern = concern_of_plan(request, {"changes": [], "gained": gained})
+    assert concern == Concern(frozenset({OURS}), frozenset({THEIRS}))
 
 
 def test_each_role_may_do_what_those_before_it_may() -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
+from app.domain.concerns import Concern, Noun
 from app.domain.errors import StorageUnavailableError
 from app.repositories import engines, schema
 from app.repositories.store import SqlStore
@@ -18,6 +20,7 @@ from app.repositories.tables import metadata
 from tests.repositories.values import (
     NOON,
     account,
+    api_key,
     assertion,
     backup,
     change,
@@ -59,6 +62,7 @@ def fill(url: str) -> None:
         work.intents.begin("operation-1", "token-1", change(), NOON)
         work.turns.take("operation-1", ["sg-db"])
         work.replicas.enlist("one", "1")
+        work.api_keys.add(api_key())
         work.commit()
     store.close()
 
@@ -87,6 +91,42 @@ def test_operations_of_before_there_were_events_have_one(empty_url: str) -> None
     store.close()
     assert (event.status, event.progress, event.step) == (operation().status, 0, None)
     assert kept == operation(steps=(step(),))
+
+
+def test_what_was_kept_before_concerned_its_accounts_already(empty_url: str) -> None:
+    schema.migrate(empty_url)
+    store = SqlStore(url=empty_url)
+    ours, theirs, others = (f"100000000000000{number}" for number in (1, 2, 3))
+    request = {"source": {"account_id": ours}, "target": {"account_id": theirs}}
+    change = {"account_id": ours, "rules": [{"peer": {"account_id": others, "group_id": "sg"}}]}
+    gained = {"items": [{"source": {"account_id": others}}]}
+    back = {"connection_id": "connection-1"}
+    with store.write() as work:
+        work.plans.add(
+            replace(plan(document={"changes": [change], "gained": gained}), request=request)
+        )
+        work.connections.add(replace(connection(), request=request))
+        work.plans.add(replace(plan(plan_id="plan-2", document={"changes": []}), request=back))
+        work.operations.add(replace(operation(), plan_id="plan-1"))
+        work.operations.add(replace(operation(operation_id="operation-2"), plan_id="plan-2"))
+        work.backups.add(backup())
+        work.commit()
+        things = [
+            (Noun.PLAN, "plan-1"),
+            (Noun.PLAN, "plan-2"),
+            (Noun.CONNECTION, "connection-1"),
+            (Noun.OPERATION, "operation-1"),
+            (Noun.OPERATION, "operation-2"),
+            (Noun.BACKUP, backup().backup_id),
+        ]
+        before = [work.concerns.of(*each) for each in things]
+    assert before[0] == Concern(frozenset({ours, theirs}), frozenset({others}))
+    assert before[1] == before[2] == before[4] == Concern(frozenset({ours, theirs}))
+    schema.downgrade(empty_url, "0010")
+    schema.migrate(empty_url)
+    with store.read() as work:
+        assert [work.concerns.of(*each) for each in things] == before
+    store.close()
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup, digest
 from app.domain.changes import AddedRule, Effect
@@ -10,6 +11,7 @@ from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.groups import Place
 from app.domain.operations import Operation, OperationKind, OperationStatus, Step, StepStatus
+from app.domain.principals import Role
 from app.domain.rules import Direction, GroupPeer, HeldRule, PortRange, Protocol, Rule
 from app.ports.store import KeptPlan
 
@@ -25,6 +27,19 @@ def account(*, account_id: str = "1000000000000001", name: str = "orders") -> Ac
         external_id="secret-free",
         region_ids=("cn-hangzhou", "cn-beijing"),
         created_at=NOON,
+    )
+
+
+def api_key(*, api_key_id: str = "key-1", prefix: str = "0123456789ab") -> ApiKey:
+    return ApiKey(
+        api_key_id=api_key_id,
+        name="dashboard",
+        prefix=prefix,
+        digest="0" * 64,
+        grants={"1000000000000001": Role.VIEWER},
+        created_by="bootstrap",
+        created_at=NOON,
+        expires_at=NOON + timedelta(days=90),
     )
 
 

@@ -14,8 +14,17 @@ from itertools import count
 from typing import Any, TypeVar, cast
 
 from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.backups import Backup
+from app.domain.concerns import (
+    Concern,
+    Noun,
+    concern_of_backup,
+    concern_of_plan,
+    concern_of_request,
+    things_in,
+)
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, effect_document, read_effect
 from app.domain.errors import (
@@ -35,6 +44,7 @@ from app.domain.operations import (
     check_move,
     progress_of,
 )
+from app.domain.principals import Sight
 from app.ports.store import (
     EVERY_BACKUP,
     BackupFilter,
@@ -103,6 +113,7 @@ class MemoryStore:
 TABLES = (
     "accounts", "plans", "connections", "operations", "steps", "events", "backups", "entries",
     "intents", "turns", "tenures", "successors", "revisions", "assertions", "assertion_states",
+    "keys",
 )  # fmt: skip
 
 
@@ -152,6 +163,8 @@ class MemoryWork:
         self.turns = MemoryTurns(self)
         self.replicas = MemoryReplicas(self, clock)
         self.revisions = MemoryRevisions(self)
+        self.concerns = MemoryConcerns(self)
+        self.api_keys = MemoryApiKeys(self)
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         if self._enqueue is refuse_to_enqueue:
@@ -577,6 +590,61 @@ class MemoryRevisions:
     def advance(self, place: Place) -> None:
         revisions = self._work.changing("revisions")
         revisions[place] = revisions.get(place, 0) + 1
+
+
+class MemoryConcerns:
+    """Worked out when asked for, of what was kept."""
+
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def of(self, noun: Noun, thing_id: str) -> Concern:
+        thing = self._work.get(f"{noun}s" if noun is not Noun.API_KEY else "keys", thing_id)
+        match thing:
+            case KeptPlan(request=request, document=document):
+                of_plan = concern_of_plan(request, document)
+                named = [self.of(*each) for each in things_in(request)]
+                return _together(of_plan, *named)
+            case Connection(request=request):
+                return concern_of_request(request)
+            case Operation(plan_id=plan_id, connection_id=connection_id):
+                plan = self.of(Noun.PLAN, plan_id or "")
+                return _together(plan, self.of(Noun.CONNECTION, connection_id or ""))
+            case Assertion(request=request):
+                return concern_of_request(request)
+            case Backup(place=place, content=content):
+                return concern_of_backup(place.account_id, content)
+            case ApiKey():
+                return thing.concern
+            case _:
+                return Concern()
+
+
+def _together(*parts: Concern) -> Concern:
+    touched = frozenset[str]().union(*(part.touched for part in parts))
+    return Concern(touched, frozenset[str]().union(*(part.shown for part in parts)) - touched)
+
+
+class MemoryApiKeys:
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def add(self, key: ApiKey) -> None:
+        self._work.add("keys", key.api_key_id, key)
+
+    def get(self, api_key_id: str) -> ApiKey | None:
+        return cast("ApiKey | None", self._work.get("keys", api_key_id))
+
+    def with_prefix(self, prefix: str) -> ApiKey | None:
+        found = [key for key in self._work.all("keys") if key.prefix == prefix]
+        return found[0] if found else None
+
+    def page(self, *, limit: int, position: int | None, within: Sight) -> Page[ApiKey]:
+        del within
+        return self._work.page("keys", limit, position, lambda _: True)
+
+    def update(self, key: ApiKey) -> None:
+        self._work.put("keys", key.api_key_id, key)
 
 
 class MemoryTurns:
