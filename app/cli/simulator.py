@@ -45,4 +45,10 @@ def simulator(
 
 
 def _content(path: Path | None) -> object:
-    return None if path is None else json.loads(path.read_text("utf-8"))
+    """Return what a file holds; ValueError if that is no JSON."""
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} holds no JSON: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ SKEW_SECONDS = 15 * 60
 NONCE_SECONDS = 31 * 60
 """How long a nonce may not be used again, as the gateway's engineers state it."""
 
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _STS_VERSION = "2015-04-01"
 _V1_REQUIRED = (
     "AccessKeyId",
@@ -147,14 +149,17 @@ def _check_method(parameters: Mapping[str, str]) -> None:
 
 
 def _check_timestamp(text: str, now: float) -> None:
+    refusal = ApiError(
+        "InvalidTimeStamp.Format",
+        400,
+        "Specified time stamp or date value is not well formatted.",
+    )
+    if not _TIMESTAMP.fullmatch(text):
+        raise refusal
     try:
         sent = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError as error:
-        raise ApiError(
-            "InvalidTimeStamp.Format",
-            400,
-            "Specified time stamp or date value is not well formatted.",
-        ) from error
+        raise refusal from error
     if abs(now - sent) > SKEW_SECONDS:
         raise ApiError(
             "InvalidTimeStamp.Expired", 400, "Specified time stamp or date value is expired."

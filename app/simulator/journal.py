@@ -10,7 +10,12 @@ from app.simulator.parameters import COMMON
 
 _SECRET = COMMON | {"ExternalId", "Password"}
 MOST_ENTRIES = 100_000
-"""Older calls are forgotten, so that a long run does not fill the memory; counts go on."""
+MOST_CHARACTERS = 100_000_000
+MOST_COUNTED = 1000
+"""Of calls, of the text in their parameters, and of actions, whatever somebody calls them.
+
+Older calls are forgotten, so that neither a long run nor large calls fill the memory; counts go on.
+"""
 
 
 @dataclass(slots=True)
@@ -39,7 +44,8 @@ class Journal:
     """The calls since the start or the last clearing, in the order of arrival."""
 
     def __init__(self) -> None:
-        self._entries: deque[CallEntry] = deque(maxlen=MOST_ENTRIES)
+        self._entries: deque[CallEntry] = deque()
+        self._characters = 0
         self._counts: Counter[str] = Counter()
         self._seq = 0
 
@@ -59,12 +65,17 @@ class Journal:
             version=version,
         )
         self._entries.append(entry)
-        self._counts[action] += 1
+        self._characters += _size(entry)
+        while len(self._entries) > MOST_ENTRIES or self._characters > MOST_CHARACTERS:
+            self._characters -= _size(self._entries.popleft())
+        if action in self._counts or len(self._counts) < MOST_COUNTED:
+            self._counts[action] += 1
         return entry
 
     def clear(self) -> None:
         """Forget all calls."""
         self._entries.clear()
+        self._characters = 0
         self._counts = Counter()
 
     def as_json(self) -> dict[str, object]:
@@ -73,3 +84,8 @@ class Journal:
             "items": [asdict(entry) for entry in self._entries],
             "counts": dict(sorted(self._counts.items())),
         }
+
+
+def _size(entry: CallEntry) -> int:
+    texts = (*entry.parameters, *entry.parameters.values(), entry.user_agent)
+    return sum(map(len, texts))

@@ -28,7 +28,7 @@ def read_estate(path: Path) -> object:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EstateError(f"{path} holds no estate: {error}") from error
 
 
@@ -74,29 +74,39 @@ class Keeper:
 
     def write(self) -> None:
         """Write the estate unless the file holds it; OSError leaves the file as it was."""
+        with self._waiting_for_this():
+            self._write()
+
+    @contextlib.contextmanager
+    def _waiting_for_this(self) -> Iterator[None]:
+        """Let those go on who wait, when the block ends."""
         with self._lock:
             waiting, self._next = self._next, Latch()
         try:
-            with self._dispatcher.lock:
-                self._dispatcher.settle()
-                version = self._dispatcher.store.version
-                estate = None if version == self._kept else self._dispatcher.estate()
-            if estate is not None:
-                write_estate(self._path, estate)
-                with self._lock:
-                    self._kept = version
+            yield
         finally:
             waiting.open()
+
+    def _write(self) -> None:
+        with self._dispatcher.lock:
+            self._dispatcher.settle()
+            version = self._dispatcher.store.version
+            estate = None if version == self._kept else self._dispatcher.estate()
+        if estate is not None:
+            write_estate(self._path, estate)
+            with self._lock:
+                self._kept = version
 
     def run(self) -> None:
         """Write whenever somebody waits, and now and then, until `end`."""
         while not self._is_over:
             self._wanted.wait(SECONDS_BETWEEN)
             self._wanted.clear()
-            try:
-                self.write()
-            except OSError as error:
-                sys.stderr.write(f"error: the estate was not kept: {error}\n")
+            with self._waiting_for_this():
+                try:
+                    self._write()
+                except OSError as error:
+                    sys.stderr.write(f"error: the estate was not kept: {error}\n")
 
     def end(self) -> None:
         """Let `run` return."""

@@ -77,14 +77,16 @@ class Parameters:
             raise invalid_parameter(f'The specified parameter "{name}" is not valid.')
         return int(value)
 
-    def repeated(self, name: str) -> list[str]:
-        """Return `Name.1`, `Name.2`, … in the order of their numbers."""
+    def repeated(self, name: str, *, limit: int | None = None) -> list[str]:
+        """Return `Name.1`, `Name.2`, … in the order of their numbers; refuse more than `limit`."""
         pattern = re.compile(rf"{re.escape(name)}\.(\d{{1,4}})", re.ASCII)
         found = [
             (int(match[1]), value)
             for key, value in self._flat.items()
             if value and (match := pattern.fullmatch(key))
         ]
+        if limit is not None and len(found) > limit:
+            raise invalid_parameter(f"At most {limit} {name} can be sent in one call.")
         return [value for _, value in sorted(found)]
 
     def structs(self, name: str) -> list[dict[str, str]]:

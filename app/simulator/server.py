@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.simulator.control import PREFIX, control
+from app.simulator.control import PREFIX, Answer, control
 from app.simulator.demo import demo_estate
 from app.simulator.dispatcher import Dispatcher, Reply, Steps, Wait
 from app.simulator.errors import ApiError, ReplyLostError
@@ -26,10 +29,16 @@ from app.simulator.wire import read_call, to_json
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
+_LARGEST_HEAD_BYTES = 1024 * 1024
 _LARGEST_CALL_BYTES = 4 * 1024 * 1024
+_LARGEST_CONTROL_BYTES = 256 * 1024 * 1024
 _HANG_UP = "app.simulator.hang_up"
+_NO_PATH = re.compile(rb"\Ahttps?://[^/?#]*(?=[?#]|\Z)", re.IGNORECASE)
+"""An absolute target without a path, which stands for the path `/`."""
 
-_TOO_LARGE = ApiError("RequestEntityTooLarge", 413, "The request is larger than 4 MiB.")
+_TOO_LARGE = ApiError(
+    "RequestEntityTooLarge", 413, "The body is larger than 4 MiB, or the headers than 1 MiB."
+)
 _UNREADABLE = ApiError("InvalidRequest", 400, "The request is no HTTP request.")
 """The vendor documents no code for either: these are invented."""
 
@@ -56,28 +65,31 @@ class Application:
         for going_on in self._waiting:
             going_on.set()
 
-    def refuse_unread(self) -> Reply:
+    def refuse_unread(self, error: ApiError) -> Reply:
         """Return the answer to bytes that are no request."""
-        return self._dispatcher.refuse_unread(_UNREADABLE)
+        return self._dispatcher.refuse_unread(error)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, or close its connection without an answer."""
         if scope["type"] != "http":
             return
-        if scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
-            await self._control(scope, receive, send)
-            return
-        body = await _read(receive, limit=_LARGEST_CALL_BYTES)
-        if body is None:
-            reply = self._dispatcher.refuse_unread(_TOO_LARGE)
-            await _send(send, reply.status, reply.encoded(), reply.content_type)
-            return
         try:
-            reply = await self._call(scope, body, receive)
+            if scope["path"] == PREFIX or scope["path"].startswith(f"{PREFIX}/"):
+                status, payload, content_type = await self._control(scope, receive)
+            else:
+                reply = await self._answer(scope, receive)
+                status, payload, content_type = reply.status, reply.encoded(), reply.content_type
         except ReplyLostError:
             await _hang_up(scope, receive)
             return
-        await _send(send, reply.status, reply.encoded(), reply.content_type)
+        await _send(send, status, payload, content_type)
+
+    async def _answer(self, scope: Message, receive: Receive) -> Reply:
+        """Answer a call; ReplyLostError if nobody is to be answered, or nobody waits any more."""
+        body = await _read(scope, receive, limit=_LARGEST_CALL_BYTES)
+        if body is None:
+            return self.refuse_unread(_TOO_LARGE)
+        return await self._call(scope, body, receive)
 
     async def _call(self, scope: Message, body: bytes, receive: Receive) -> Reply:
         """Answer a call whose parameters are in the query, a form body, or both, or in headers."""
@@ -121,20 +133,21 @@ class Application:
         if self._is_ending:
             raise ReplyLostError("the server ends")
 
-    async def _control(self, scope: Message, receive: Receive, send: Send) -> None:
-        body = await _read(receive, limit=None) or b""
+    async def _control(self, scope: Message, receive: Receive) -> tuple[int, bytes, str]:
+        """Answer a control call with a status, a body and its type; ReplyLostError as above."""
         if not self._has_control:
-            await _send(send, 404, b"the control interface is off", "text/plain")
-            return
-        status, answer = control(self._dispatcher, scope["method"], scope["path"], body)
-        try:
-            if scope["method"] in ("PUT", "DELETE") and not await self._keep(receive):
-                status, answer = 500, {"error": "the estate could not be written to its file"}
-        except ReplyLostError:
-            await _hang_up(scope, receive)
-            return
-        payload = b"" if answer is None else to_json(answer)
-        await _send(send, status, payload, "application/json")
+            return 404, b"the control interface is off", "text/plain"
+        status, answer = await self._controlled(scope, receive)
+        return status, b"" if answer is None else to_json(answer), "application/json"
+
+    async def _controlled(self, scope: Message, receive: Receive) -> Answer:
+        body = await _read(scope, receive, limit=_LARGEST_CONTROL_BYTES)
+        if body is None:
+            return 413, {"error": "the body is larger than 256 MiB"}
+        answer = control(self._dispatcher, scope["method"], scope["path"], body)
+        if scope["method"] in ("PUT", "DELETE") and not await self._keep(receive):
+            return 500, {"error": "the estate could not be written to its file"}
+        return answer
 
     async def _keep(self, receive: Receive) -> bool:
         """Wait until the present estate is kept; False if that failed."""
@@ -164,19 +177,34 @@ async def _gone(receive: Receive, going_on: asyncio.Event) -> None:
     going_on.set()
 
 
-async def _read(receive: Receive, *, limit: int | None) -> bytes | None:
-    """Return the body, or None if it is larger than `limit` bytes."""
+async def _read(scope: Message, receive: Receive, *, limit: int) -> bytes | None:
+    """Return the body, or None if it is larger than `limit` bytes.
+
+    ReplyLostError if the client has gone before all of it was there.
+    """
+    if _declared_bytes(scope) > limit:
+        return None
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ReplyLostError("the client has gone")
         chunk = message.get("body", b"")
         size += len(chunk)
-        if limit is not None and size > limit:
+        if size > limit:
             return None
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _declared_bytes(scope: Message) -> int:
+    """Return the length that the headers declare; 0 where they declare none."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
 
 
 async def _send(send: Send, status: int, body: bytes, content_type: str) -> None:
@@ -197,15 +225,62 @@ async def _hang_up(scope: Message, receive: Receive) -> None:
 class _Protocol(HttpToolsProtocol):
     """uvicorn's protocol, which lets the application close a connection without a reply.
 
-    What cannot be read as HTTP is refused in the API's own words too.
+    What cannot be read as HTTP is refused in the API's own words too, and so is what never ends.
+    `_unread_bytes`: how much has come since the parser last made something of it.
     """
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
+    _unread_bytes = 0
+    _is_within_head = False
+    _is_within_body = False
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        self._unread_bytes += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse(_UNREADABLE)
+        else:
+            if self._unread_bytes > _LARGEST_HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._without_upgrade() + data[offer.args[0] :]
+            else:
+                return
+
+    def _without_upgrade(self) -> bytes:
+        """Return the head of a request that offers another protocol, without the offer.
+
+        Java's client offers HTTP/2 that way; the parser would take the body for that protocol's.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("this is no proxy")
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+        lines += [b"%b: %b" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
+
+    def eof_received(self) -> None:
+        """Refuse what ends within a request, unless it is answered; then the connection closes."""
+        is_answered = self._is_within_body and self.cycle.response_complete
+        is_within = self._is_within_head or self._is_within_body
+        if is_within and not is_answered and not self.transport.is_closing():
+            self._refuse(_UNREADABLE)
+
+    def _refuse(self, error: ApiError) -> None:
         application = self.config.app
-        reply = application.refuse_unread() if isinstance(application, Application) else None
-        body = reply.encoded() if reply else b""
+        reply = application.refuse_unread(error) if isinstance(application, Application) else None
+        status, body = (reply.status, reply.encoded()) if reply else (error.status, b"")
         head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/xml;charset=utf-8\r\n"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            "content-type: text/xml;charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
@@ -213,8 +288,28 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_within_head = True
         extensions: dict[str, Any] = {_HANG_UP: self.transport.close}
         self.scope["extensions"] = extensions
+
+    def on_headers_complete(self) -> None:
+        self._unread_bytes = 0
+        if self.parser.should_upgrade():
+            return  # it is read once more, without the offer
+        self._is_within_head, self._is_within_body = False, True
+        self.url = _NO_PATH.sub(rb"\g<0>/", self.url)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unread_bytes = 0
+        if self.parser.should_upgrade():
+            return
+        self._is_within_body = False
+        super().on_message_complete()
 
 
 class _Server(uvicorn.Server):

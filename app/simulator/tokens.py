@@ -36,7 +36,7 @@ class ClientTokens:
     """The answers of calls that carried a token, for each account, region and action."""
 
     def __init__(self) -> None:
-        self._answered: dict[_Key, _Answered] = {}
+        self._answered: dict[_Key, _Answered] = {}  # oldest first
         self._in_flight: dict[_Key, dict[str, str]] = {}
 
     def begin(self, account_id: str, action: Action, flat: Mapping[str, str]) -> Flight | None:
@@ -75,14 +75,22 @@ class ClientTokens:
             raise invalid_parameter('The specified parameter "ClientToken" is not valid.')
         key = (request.account_id, request.region_id, action.name, token)
         asked = request.parameters.business()
+        self._forget_before(request.now - RETENTION_SECONDS)
         earlier = self._answered.get(key)
-        if earlier is None or request.now - earlier.at > RETENTION_SECONDS:
+        if earlier is None:
             body = action.handler(request)
             self._answered[key] = _Answered(asked, body, request.now)
             return body
         if earlier.asked != asked:
             raise _mismatch()
         return earlier.body
+
+    def _forget_before(self, oldest: float) -> None:
+        while self._answered:
+            first = next(iter(self._answered))
+            if self._answered[first].at >= oldest:
+                return
+            del self._answered[first]
 
 
 def _mismatch() -> ApiError:

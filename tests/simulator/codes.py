@@ -50,13 +50,17 @@ def world() -> dict[str, Any]:
     in_vpc = {"VpcId": "vpc-1"}
     lists = [
         {
-            "PrefixListId": f"pl-{family[-1]}",
+            "PrefixListId": list_id,
             "OwnerId": ACCOUNT,
             "RegionId": REGION,
             "AddressFamily": family,
-            "MaxEntries": 10,
+            "MaxEntries": most,
         }
-        for family in ("IPv4", "IPv6")
+        for list_id, family, most in (
+            ("pl-4", "IPv4", 10),
+            ("pl-6", "IPv6", 10),
+            ("pl-large", "IPv4", 50),
+        )
     ]
     disabled = {"AccessKeyId": "off", "AccessKeySecret": "off", "Status": "Inactive"}
     role = {"RoleName": "reader", "TrustedAccountIds": [BASE_ACCOUNT]}
@@ -102,6 +106,12 @@ def world() -> dict[str, Any]:
                 **in_vpc,
             ),
             group("sg-vpc2", VpcId="vpc-2"),
+            group(
+                "sg-lists",
+                rule("sgr-from", SourcePrefixListId="pl-4"),
+                rule("sgr-to", Direction="egress", DestPrefixListId="pl-4"),
+                **in_vpc,
+            ),
             group("sg-ent", SecurityGroupType="enterprise", **in_vpc),
             group("sg-managed", ServiceManaged=True, **in_vpc),
             group("sg-beijing") | {"RegionId": "cn-beijing", "VpcId": None},
@@ -392,6 +402,23 @@ refused(
     "more than 20 tags",
     Tag=[{"Key": f"k{n}"} for n in range(21)],
 )
+for action in ("DescribeSecurityGroups", "DescribeNetworkInterfaces", "DescribePrefixLists"):
+    refused(
+        action,
+        400,
+        "InvalidTag.Mismatch",
+        "a tag has a value and no key",
+        mark="R",
+        **{"Tag.1.Value": "x"},
+    )
+    refused(
+        action,
+        400,
+        "InvalidTagCount",
+        "more than 20 tags",
+        mark="R",
+        Tag=[{"Key": f"k{n}"} for n in range(21)],
+    )
 refused("DescribeInstances", 400, "DryRunOperation", "`DryRun`, and all is well", DryRun="true")
 refused(
     "DescribeInstanceAttribute",
@@ -478,6 +505,102 @@ refused(
     InstanceId="i-v",
     SecurityGroupIds=["sg-vpc", "sg-ent"],
 )
+refused(
+    MODIFY,
+    403,
+    "InstanceLockedForSecurity",
+    "the instance is locked, whatever is changed",
+    InstanceId="i-locked",
+    InstanceName="other",
+)
+for action, target in (
+    (MODIFY, {"InstanceId": "i-v", "groups": "SecurityGroupIds"}),
+    (
+        "ModifyNetworkInterfaceAttribute",
+        {"NetworkInterfaceId": "eni-2", "groups": "SecurityGroupId"},
+    ),
+):
+    groups = target.pop("groups")
+    two: Call = target | {groups: ["sg-vpc", "sg-vpc-peer"]}
+    refused(action, 400, *BAD_GROUP, mark="R", **two | {groups: ["sg*"]})
+    refused(
+        action,
+        400,
+        "InvalidInstanceId.Mismatch",
+        "a group of another network",
+        mark="R",
+        **two | {groups: ["sg-vpc2"]},
+    )
+    refused(
+        action,
+        403,
+        "InstanceSecurityGroupLimitExceeded",
+        "more groups than it may have",
+        mark="R",
+        settings={"quotas": {"groups_per_interface": 1}},
+        **two,
+    )
+    refused(
+        action,
+        403,
+        "AclLimitExceed",
+        "the rules of all its groups are too many",
+        mark="R",
+        settings={"quotas": {"rules_per_interface": 1}},
+        **two,
+    )
+NIC = "ModifyNetworkInterfaceAttribute"
+alone: Call = {"NetworkInterfaceId": "eni-2", "SecurityGroupId": ["sg-vpc-peer"]}
+refused(
+    NIC,
+    404,
+    "InvalidEniId.NotFound",
+    "the interface is not there, or another account's",
+    mark="R",
+    **alone | {"NetworkInterfaceId": "eni-no"},
+)
+refused(
+    NIC,
+    400,
+    "InvalidOperation.InvalidEniState",
+    "the interface is being attached or detached",
+    mark="R",
+    **alone | {"NetworkInterfaceId": "eni-3"},
+)
+refused(
+    NIC,
+    403,
+    "InvalidOperation.EniServiceManaged",
+    "a cloud product manages the interface",
+    mark="R",
+    **alone | {"NetworkInterfaceId": "eni-4"},
+)
+refused(NIC, 404, *NO_GROUP, mark="R", **alone | {"SecurityGroupId": ["sg-no"]})
+refused(
+    NIC,
+    403,
+    MANAGED,
+    "a cloud product manages a group",
+    mark="R",
+    **alone | {"SecurityGroupId": ["sg-managed"]},
+)
+refused(
+    NIC,
+    403,
+    "InvalidOperation.InvalidSecurityGroupType",
+    "normal and enterprise groups together",
+    mark="R",
+    **alone | {"SecurityGroupId": ["sg-vpc", "sg-ent"]},
+)
+refused(
+    NIC,
+    403,
+    "SecurityGroupInstanceLimitExceed",
+    "a group is full",
+    mark="R",
+    settings={"quotas": {"addresses_per_vpc_group": 0}},
+    **alone,
+)
 only_by_fault(MODIFY, 403, "InstanceNotInSecurityGroup", "the instance is not in a group")
 only_by_fault(MODIFY, 400, "InvalidOperation.InvalidEcsState", "the instance cannot change now")
 only_by_fault(MODIFY, 500, "InternalError", "try again")
@@ -560,6 +683,7 @@ for action in ("JoinSecurityGroup", "LeaveSecurityGroup"):
         "a cloud product manages the interface",
         **nic | {"NetworkInterfaceId": "eni-4"},
     )
+    refused(action, 400, *BAD_GROUP, mark="R", **both | {"SecurityGroupId": "sg*"})
     only_by_fault(action, 504, "RequestTimeout", "try again")
 JOIN = "JoinSecurityGroup"
 both = {"SecurityGroupId": "sg-extra", "InstanceId": "i-a"}
@@ -643,6 +767,15 @@ refused(
 only_by_fault(JOIN, 400, "NotBelongUser", "the resource is another account's")
 only_by_fault(JOIN, 500, "InternalError", "try again")
 LEAVE = "LeaveSecurityGroup"
+refused(
+    LEAVE,
+    403,
+    "InvalidParam.EniIdAndInstanceId.Conflict",
+    "an instance and an interface",
+    mark="R",
+    **both,
+    NetworkInterfaceId="eni-2",
+)
 refused(
     LEAVE,
     403,
@@ -738,6 +871,7 @@ refused(
 )
 refused(DELETE, 403, MANAGED, "a cloud product manages it", SecurityGroupId="sg-managed")
 refused(DELETE, 404, *NO_GROUP, mark="R", SecurityGroupId="sg-no")
+refused(DELETE, 400, *BAD_GROUP, mark="R", SecurityGroupId="sg*")
 only_by_fault(DELETE, 403, "InvalidOperation.DeletionProtection", "it is protected", mark="U")
 only_by_fault(DELETE, 500, "InternalError", "try again")
 refused(
@@ -776,6 +910,7 @@ refused(REFERENCES, 400, "InvalidSecurityGroupId.Malformed", "no group, or more 
 refused(REFERENCES, 404, *NO_GROUP, SecurityGroupId=["sg-no"])
 RENAME = "ModifySecurityGroupAttribute"
 refused(RENAME, 404, *NO_GROUP, SecurityGroupId="sg-no")
+refused(RENAME, 400, *BAD_GROUP, mark="R", SecurityGroupId="sg*")
 refused(
     RENAME,
     400,
@@ -829,7 +964,9 @@ def far(direction: str) -> str:
 
 
 def rule_cases(action: str, direction: str, *, is_revoke: bool) -> None:
-    """What authorizing and revoking refuse alike, in one direction."""
+    """What authorizing, revoking and modifying refuse alike, in one direction."""
+    is_modify = action.startswith("Modify")
+    first = len(CASES)
     side, near = far(direction), far("egress" if direction == "ingress" else "ingress")
     cidr = SSH | {f"{side}CidrIp": "10.0.0.1/32"}
     named = SSH | {f"{side}GroupId": "sg-peer"}
@@ -850,6 +987,14 @@ def rule_cases(action: str, direction: str, *, is_revoke: bool) -> None:
         f"Invalid{side}GroupId.Mismatch",
         "the peer is in another VPC",
         **named | in_vpc | {f"{side}GroupId": "sg-vpc2"},
+    )
+    refused(
+        action,
+        403,
+        f"Invalid{side}GroupId.Mismatch",
+        "an enterprise group names a group, or is named",
+        mark="R",
+        **named | {"SecurityGroupId": "sg-ent", f"{side}GroupId": "sg-vpc"},
     )
     refused(
         action,
@@ -913,6 +1058,14 @@ def rule_cases(action: str, direction: str, *, is_revoke: bool) -> None:
         f"Invalid{side}CidrIp.Malformed",
         "the address is none",
         **cidr | {f"{side}CidrIp": "10.0.0.256"},
+    )
+    refused(
+        action,
+        400,
+        f"Invalid{near}CidrIp.Malformed",
+        "the address on the group's own side is none",
+        mark="R",
+        **cidr | {f"{near}CidrIp": "10.0.0.256"},
     )
     only_by_fault(
         action,
@@ -1036,18 +1189,21 @@ def rule_cases(action: str, direction: str, *, is_revoke: bool) -> None:
         mark="D" if is_revoke else "R",
         **cidr | in_vpc | {"NicType": "internet"},
     )
-    refused(
-        action,
-        400,
-        "InvalidParameter",
-        "Permissions beside the same fields",
-        mark="R",
-        **cidr,
-        Permissions=[cidr],
-    )
+    if not is_modify:
+        refused(
+            action,
+            400,
+            "InvalidParameter",
+            "Permissions beside the same fields",
+            mark="R",
+            **cidr,
+            Permissions=[cidr],
+        )
     only_by_fault(action, 400, "VPCDisabled", "the VPC is disabled")
     only_by_fault(action, 500, "InternalError", "try again")
     only_by_fault(action, 500, "InvalidGressFlow.Malformed", "try again")
+    if is_modify:  # the pages have no table of their own for it
+        CASES[first:] = [replace(case, mark="R") for case in CASES[first:]]
 
 
 def authorize_cases(action: str, direction: str) -> None:
@@ -1132,19 +1288,18 @@ def revoke_cases(action: str, direction: str) -> None:
 
 
 authorize_cases("AuthorizeSecurityGroup", "ingress")
-only_by_fault(
-    "AuthorizeSecurityGroup",
-    403,
-    "InvalidNetworkType.Mismatch",
-    "classic and VPC, elsewhere in the pages",
-)
+for action in ("AuthorizeSecurityGroup", "RevokeSecurityGroup"):
+    only_by_fault(
+        action, 403, "InvalidNetworkType.Mismatch", "classic and VPC, elsewhere in the pages"
+    )
 authorize_cases("AuthorizeSecurityGroupEgress", "egress")
-only_by_fault(
-    "AuthorizeSecurityGroupEgress",
-    403,
-    "InvalidSecurityGroup.IsSame",
-    "the peer is the group itself, elsewhere in the pages",
-)
+for action in ("AuthorizeSecurityGroupEgress", "RevokeSecurityGroupEgress"):
+    only_by_fault(
+        action,
+        403,
+        "InvalidSecurityGroup.IsSame",
+        "the peer is the group itself, elsewhere in the pages",
+    )
 revoke_cases("RevokeSecurityGroup", "ingress")
 revoke_cases("RevokeSecurityGroupEgress", "egress")
 only_by_fault(
@@ -1154,18 +1309,31 @@ only_by_fault(
     "the address is none, misspelt",
 )
 
-for action, own, other in (
+for action, direction, own, ports in (
     (
         "ModifySecurityGroupRule",
+        "ingress",
         {"SecurityGroupId": "sg-home", "SecurityGroupRuleId": "sgr-in"},
         "InvalidIpProtocol.Malformed",
     ),
     (
         "ModifySecurityGroupEgressRule",
+        "egress",
         {"SecurityGroupId": "sg-vpc-peer", "SecurityGroupRuleId": "sgr-out"},
         "InvalidParam.PortRange",
     ),
 ):
+    rule_cases(action, direction, is_revoke=False)
+    peer = f"{far(direction)}GroupId"
+    refused(
+        action,
+        403,
+        f"Invalid{peer}.Mismatch",
+        "a group as peer, and NicType not intranet",
+        mark="R",
+        **SSH | {peer: "sg-peer", "NicType": "internet"},
+    )
+    refused(action, 400, f"MissingParameter.{far(direction)}", "no peer", mark="R", **SSH)
     refused(
         action,
         404,
@@ -1173,7 +1341,7 @@ for action, own, other in (
         "no rule has the id, or these fields",
         **own | {"SecurityGroupRuleId": "sgr-no"},
     )
-    refused(action, 400, other, "PortRange is none", **own, PortRange="0/1")
+    refused(action, 400, ports, "PortRange is none", **own, PortRange="0/1")
     refused(
         action,
         400,
@@ -1181,31 +1349,6 @@ for action, own, other in (
         "from a range to a port list, or back",
         **own,
         PortRangeListId="prl-1",
-    )
-    refused(action, 404, *NO_GROUP, **own | {"SecurityGroupId": "sg-no"})
-    refused(
-        action,
-        403,
-        MANAGED,
-        "a cloud product manages the group",
-        **own | {"SecurityGroupId": "sg-managed"},
-    )
-    refused(action, 400, "InvalidPolicy.Malformed", "neither accept nor drop", **own, Policy="x")
-    refused(
-        action,
-        400,
-        "InvalidPriority.ValueNotSupported",
-        "the priority is not within 1 and 100",
-        **own,
-        Priority="0",
-    )
-    refused(
-        action,
-        400,
-        "InvalidSecurityGroupDiscription.Malformed",
-        "the description is too long",
-        **own,
-        Description="x" * 513,
     )
     refused(
         action,
@@ -1216,6 +1359,29 @@ for action, own, other in (
         **own,
         SourceGroupId="sg-peer",
         DestGroupId="sg-peer",
+    )
+    larger = {
+        "SecurityGroupId": "sg-lists",
+        "SecurityGroupRuleId": "sgr-from" if direction == "ingress" else "sgr-to",
+        f"{far(direction)}PrefixListId": "pl-large",
+    }
+    refused(
+        action,
+        403,
+        "AuthorizationLimitExceed",
+        "a prefix list that costs more rules than are left, or too many groups named",
+        mark="R",
+        settings={"quotas": {"rules_per_group": 30}},
+        **larger,
+    )
+    refused(
+        action,
+        403,
+        "LimitExceed.PrefixListAssociationResource",
+        "too many groups name the prefix list",
+        mark="R",
+        settings={"quotas": {"associations_per_prefix_list": 0}},
+        **larger,
     )
 
 # ---- prefix lists, tags, interfaces, links, STS
@@ -1314,6 +1480,13 @@ refused(
 )
 only_by_fault(TAG, 400, "OperationDenied.QuotaExceed", "the same, elsewhere in the pages")
 only_by_fault(TAG, 403, "NoPermission.Tag", "the caller may not tag")
+refused(
+    TAG,
+    403,
+    MANAGED,
+    "a cloud product manages the group",
+    **tagging | {"ResourceId": ["sg-managed"]},
+)
 LINKS = "DescribeClassicLinkInstances"
 refused(LINKS, 403, "InvalidInstanceId.NotFound", "the instance is not there", InstanceId="i-no")
 refused(
@@ -1356,6 +1529,14 @@ refused(
     **ASSUME,
     DurationSeconds="1",
 )
+refused(
+    STS,
+    400,
+    "InvalidParameter.RoleArn",
+    "the role's name is none",
+    mark="R",
+    **ASSUME | {"RoleArn": "reader"},
+)
 refused(STS, 400, "InvalidParameter.PolicyGrammar", "the policy is none", **ASSUME, Policy="{")
 refused(
     STS,
@@ -1365,3 +1546,10 @@ refused(
     mark="U",
     **ASSUME | {"RoleArn": f"acs:ram::{ACCOUNT}:role/no"},
 )
+
+_TOLD = {(case.action, case.status, case.code) for case in CASES}
+
+
+def is_told(action: str, status: int, code: object) -> bool:
+    """Tell whether docs/simulator.md says that the action may be refused so."""
+    return any((name, status, code) in _TOLD for name in (action, ANY, TOKENS))

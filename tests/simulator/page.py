@@ -18,6 +18,7 @@ PARTIAL: Mapping[str, str] = {
     "DescribeAccountAttributes": "`instance-network-type` and `max-security-groups`",
     "DescribeInstanceAttribute": "what an estate does not hold is the same for every instance",
     "DescribeInstances": "what an estate does not hold is the same for every instance",
+    "DescribeRegions": "names are Chinese or English",
     "DescribeSecurityGroupAttribute": "no snapshot policies (`Attribute`)",
     "DescribeSecurityGroups": "no `FuzzyQuery`; `EcsCount` always counts",
     "ModifyInstanceAttribute": "groups and name; other fields are ignored",

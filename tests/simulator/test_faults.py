@@ -6,6 +6,7 @@ import pytest
 from app.simulator.control import control
 from app.simulator.credentials import Caller
 from app.simulator.errors import ControlError, ReplyLostError
+from app.simulator.journal import MOST_CHARACTERS, MOST_COUNTED, Journal
 from tests.simulator.estates import (
     ACCOUNT,
     OTHER_ACCOUNT,
@@ -288,6 +289,26 @@ def test_the_journal_tells_who_called_what_without_secrets(cloud: Cloud) -> None
     assert (third["account_id"], third["parameters"], third["user_agent"]) == (None, {}, "me")
     assert ask(cloud, "DELETE", "/calls") == (204, None)
     assert _calls(cloud) == {"items": [], "counts": {}}
+
+
+def test_the_journal_forgets_the_oldest_calls_when_large_ones_would_fill_the_memory() -> None:
+    journal = Journal()
+    large = "x" * (MOST_CHARACTERS // 3)  # one text, however many calls carry it
+    for number in range(5):
+        journal.enter(
+            at="", parameters={"Action": f"A{number}", "P": large}, user_agent="", version=0
+        )
+    entries: Any = journal.as_json()
+    assert [entry["seq"] for entry in entries["items"]] == [4, 5]
+    assert sum(entries["counts"].values()) == 5
+
+
+def test_the_journal_counts_so_many_actions_whatever_they_are_called() -> None:
+    journal = Journal()
+    for number in range(MOST_COUNTED + 5):
+        journal.enter(at="", parameters={"Action": f"A{number}"}, user_agent="", version=0)
+    entries: Any = journal.as_json()
+    assert (len(entries["counts"]), len(entries["items"])) == (MOST_COUNTED, MOST_COUNTED + 5)
 
 
 def test_putting_an_estate_keeps_faults_and_the_journal(cloud: Cloud) -> None:

@@ -5,8 +5,10 @@ import contextlib
 import json
 import random
 import re
+import select
 import socket
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +21,7 @@ from app.simulator.credentials import Caller
 from app.simulator.dispatcher import Dispatcher
 from app.simulator.server import Application, running
 from app.simulator.wire import sign, string_to_sign
+from tests.simulator.codes import is_told
 from tests.simulator.estates import ACCOUNT, BASE_ACCOUNT, OTHER_ACCOUNT, REGION, Clock
 from tests.simulator.test_properties import start
 
@@ -65,8 +68,11 @@ def call_at_random(dispatcher: Dispatcher, chance: random.Random) -> None:
     fields = {field(chance): value(chance) for _ in range(chance.randrange(10))}
     fields = {"RegionId": REGION, **fields}
     caller = Caller(chance.choice([ACCOUNT, ACCOUNT, OTHER_ACCOUNT, BASE_ACCOUNT]))
-    reply = dispatcher.call(caller, chance.choice(NAMES), fields)
+    action = chance.choice(NAMES)
+    reply = dispatcher.call(caller, action, fields)
     assert reply.status < 500, (fields, reply)
+    if reply.status != 200:
+        assert is_told(action, reply.status, reply.body["Code"]), (action, fields, reply)
     assert reply.encoded()
 
 
@@ -96,7 +102,7 @@ def mutated(query: bytes, chance: random.Random) -> bytes:
 
 
 def request_at_random(
-    application: Application, chance: random.Random, clock: Clock
+    application: Application, chance: random.Random, clock: Clock, loop: asyncio.Runner
 ) -> tuple[int, bytes]:
     pairs = signed(chance, clock).items()
     query = "&".join(f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in pairs)
@@ -114,7 +120,7 @@ def request_at_random(
         "query_string": b"" if is_form else noisy,
         "headers": headers,
     }
-    return asyncio.run(_ask(application, scope, noisy if is_form else b""))
+    return loop.run(_ask(application, scope, noisy if is_form else b""))
 
 
 async def _ask(application: Application, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
@@ -130,7 +136,9 @@ async def _ask(application: Application, scope: dict[str, Any], body: bytes) -> 
     return sent[0]["status"], sent[1]["body"]
 
 
-def control_at_random(application: Application, chance: random.Random) -> None:
+def control_at_random(
+    application: Application, chance: random.Random, loop: asyncio.Runner
+) -> None:
     paths = ("estate", "packets", "calls", "faults", "faults/x", "settings", "clock", "nothing")
     bodies: list[Any] = [[], {}, 7, None, "x", {"faults": [{}]}, [{"kind": "throttle"}]]
     bodies += [{"accounts": [{}]}, {"security_groups": [7]}, {"source": "i-a"}, [{"kind": 1}]]
@@ -141,7 +149,7 @@ def control_at_random(application: Application, chance: random.Random) -> None:
         "headers": [],
     }
     body = mutated(json.dumps(chance.choice(bodies)).encode(), chance)
-    status, _ = asyncio.run(_ask(application, scope, body))
+    status, _ = loop.run(_ask(application, scope, body))
     assert status < 500, (scope, body)
 
 
@@ -149,14 +157,15 @@ def fuzz(rounds: int, seed: int) -> None:
     chance, clock = random.Random(seed), Clock()
     dispatcher = Dispatcher(start(), clock=clock, sleep=clock.sleep)
     application = Application(dispatcher)
-    for _ in range(rounds):
-        call_at_random(dispatcher, chance)
-        status, body = request_at_random(application, chance, clock)
-        assert status < 500, body
-        assert b"Traceback" not in body
     spare = Application(Dispatcher(start()))
-    for _ in range(rounds // 10):
-        control_at_random(spare, chance)
+    with asyncio.Runner() as loop:
+        for _ in range(rounds):
+            call_at_random(dispatcher, chance)
+            status, body = request_at_random(application, chance, clock, loop)
+            assert status < 500, body
+            assert b"Traceback" not in body
+        for _ in range(rounds // 10):
+            control_at_random(spare, chance, loop)
     estate = dispatcher.estate()
     assert Dispatcher(estate).estate() == estate
 
@@ -189,6 +198,8 @@ def test_bytes_that_are_no_request_do_not_take_the_server_down() -> None:
 
 
 REQUEST = b"GET /?Action=DescribeRegions HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 ODDITIES = {
     "nothing that is HTTP": b"\x16\x03\x01\x02\x00\x01" + b"\x00" * 60 + b"\r\n\r\n",
     "the next version of HTTP": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -200,8 +211,31 @@ ODDITIES = {
     "a length that is none": REQUEST + b"Content-Length: many\r\n\r\n",
     "a negative length": REQUEST + b"Content-Length: -1\r\n\r\n",
     "two lengths": REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-    "chunks that are none": REQUEST.replace(b"GET", b"POST")
-    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+    "chunks that are none": CHUNKED + b"zz\r\n\r\n",
+    "a chunk that is none after one": CHUNKED + b"3\r\na=b\r\nzz\r\n\r\n",
+    "a chunk that is cut off": CHUNKED + b"3\r\na=",
+    "a chunk without an end": CHUNKED + b"ffffffffffffffff\r\na=b",
+    "a chunk of another length": CHUNKED + b"1\r\na=b\r\n0\r\n\r\n",
+    "chunks beside a length": POST
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
+    "another encoding": POST + b"Transfer-Encoding: gzip\r\n\r\nx",
+    "a body that is cut off": POST + b"Content-Length: 9\r\n\r\na=b",
+    "a length larger than any memory": POST + b"Content-Length: 999999999999\r\n\r\na=b",
+    "a head that is cut off": REQUEST,
+    "a body that is packed": POST
+    + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00",
+    "a body of another character set": POST
+    + b"Content-Type: application/x-www-form-urlencoded; charset=utf-16\r\n"
+    + b"Content-Length: 6\r\n\r\na\x00=\x00b\x00",
+    "parts of a form": POST
+    + b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5\r\n\r\n--x--",
+    "an absolute target without a path": REQUEST.replace(b"/?", b"http://ecs.aliyuncs.com?"),
+    "an absolute target that is none": REQUEST.replace(b"/?", b"http://[::1/?"),
+    "a target for a proxy": b"CONNECT ecs.aliyuncs.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a nought in the target": REQUEST.replace(b"/?", b"/\x00?"),
+    "a nought in a header": REQUEST + b"x-a: \x00\r\n\r\n",
+    "a header over two lines": REQUEST + b"x-a: 1\r\n 2\r\n\r\n",
+    "lines that end early": REQUEST.replace(b"\r", b"") + b"\n",
     "a wish for a web socket": REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     "a very long query": b"GET /?a=" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "very many parameters": b"GET /?" + b"a=b&" * 50_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -210,20 +244,61 @@ ODDITIES = {
 }
 
 
-@pytest.mark.parametrize("oddity", ODDITIES)
-def test_an_odd_request_gets_an_error_of_the_api_and_the_next_one_an_answer(oddity: str) -> None:
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
     with running(start()) as simulator:
-        address = ("127.0.0.1", int(simulator.endpoint.split(":")[1]))
-        with socket.create_connection(address, 10) as raw:
+        yield "127.0.0.1", int(simulator.endpoint.split(":")[1])
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_an_odd_request_gets_an_error_of_the_api_and_the_next_one_an_answer(
+    oddity: str, address: tuple[str, int]
+) -> None:
+    with socket.create_connection(address, 10) as raw:
+        with contextlib.suppress(OSError):  # it may be refused before it ends
             raw.sendall(ODDITIES[oddity])
             raw.shutdown(socket.SHUT_WR)
-            answer = b""
-            with contextlib.suppress(ConnectionResetError):
-                while chunk := raw.recv(65536):
-                    answer += chunk
-        assert re.match(rb"HTTP/1\.[01] 4\d\d ", answer), answer[:200]
-        assert re.search(rb"<Code>\w|\"Code\":\"\w", answer), answer[:200]
-        assert re.search(rb"<RequestId>\w|\"RequestId\":\"\w", answer)
-        with socket.create_connection(address, 10) as raw:
-            raw.sendall(REQUEST + b"\r\n")
-            assert raw.recv(100).startswith(b"HTTP/1.1 400")
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := raw.recv(65536):
+                answer += chunk
+    assert re.match(rb"HTTP/1\.[01] 4\d\d ", answer), answer[:200]
+    assert re.search(rb"<Code>\w|\"Code\":\"\w", answer), answer[:200]
+    assert re.search(rb"<RequestId>\w|\"RequestId\":\"\w", answer)
+    assert is_answered(address)
+
+
+def is_answered(address: tuple[str, int]) -> bool:
+    with socket.create_connection(address, 10) as raw:
+        raw.sendall(REQUEST + b"\r\n")
+        return raw.recv(100).startswith(b"HTTP/1.1 400")
+
+
+ENDLESS = {
+    "a target": (b"GET /?a=", b"x"),
+    "a header": (REQUEST + b"x-a: ", b"x"),
+    "headers": (REQUEST, b"x-a: b\r\n"),
+    "lines before the first one": (b"", b"\r\n"),
+    "a body": (POST + b"Content-Length: 999999999\r\n\r\n", b"x"),
+    "a chunk": (CHUNKED + b"fffffff\r\n", b"x"),
+    "chunks": (CHUNKED, b"3\r\na=b\r\n"),
+    "an extension of a chunk": (CHUNKED + b"1;", b"x"),
+    "trailers": (CHUNKED + b"0\r\n", b"x-a: b\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_what_never_ends_is_refused_before_it_fills_the_memory(
+    what: str, address: tuple[str, int]
+) -> None:
+    first, again = ENDLESS[what]
+    piece = again * (65536 // len(again))
+    with socket.create_connection(address, 30) as raw:
+        with contextlib.suppress(OSError):
+            raw.sendall(first)
+            for _ in range(512):
+                raw.sendall(piece)
+                if select.select([raw], [], [], 0)[0]:
+                    break
+        assert raw.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert is_answered(address)

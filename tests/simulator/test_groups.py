@@ -151,6 +151,23 @@ def test_references_name_who_names_a_group_in_any_account(cloud: Cloud) -> None:
     }
 
 
+def test_references_stop_at_a_hundred_in_all() -> None:
+    named = [group(f"sg-named-{each}") for each in range(2)]
+    naming = [
+        group(
+            f"sg-naming-{number:03}",
+            *(rule(f"sgr-{number}-{each}", SourceGroupId=f"sg-named-{each}") for each in range(2)),
+        )
+        for number in range(60)
+    ]
+    cloud = Cloud(estate(groups=[*named, *naming]))
+    ids = [item["SecurityGroupId"] for item in named]
+    answer = cloud("DescribeSecurityGroupReferences", SecurityGroupId=ids)
+    found = answer["SecurityGroupReferences"]["SecurityGroupReference"]
+    counts = [len(item["ReferencingSecurityGroups"]["ReferencingSecurityGroup"]) for item in found]
+    assert counts == [60, 40]
+
+
 def test_references_are_asked_for_one_to_ten_own_groups(cloud: Cloud) -> None:
     for ids in ([], [f"sg-{number}" for number in range(11)]):
         refused = cloud.refusal("DescribeSecurityGroupReferences", SecurityGroupId=ids)

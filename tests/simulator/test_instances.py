@@ -96,6 +96,8 @@ def test_a_vpc_instance_shows_all_its_interfaces(cloud: Cloud) -> None:
         ({"Status": "Stopped"}, ["i-b"]),
         ({"LockReason": "security"}, ["i-b"]),
         ({"InstanceName": "l*ed"}, ["i-linked"]),
+        ({"InstanceName": "[a-z]"}, []),
+        ({"InstanceName": "?"}, []),
         ({"ZoneId": "cn-hangzhou-c"}, []),
         ({"InnerIpAddresses": '["10.170.1.2", "172.16.0.2"]'}, ["i-b"]),
         ({"PrivateIpAddresses": '["10.170.1.2", "172.16.0.3"]'}, ["i-multi"]),
@@ -237,5 +239,39 @@ def test_prefix_lists_are_described_with_their_entries() -> None:
 def test_regions_are_listed_in_a_known_language(cloud: Cloud) -> None:
     regions = cloud("DescribeRegions", region=None)["Regions"]["Region"]
     assert {"cn-hangzhou", "cn-beijing"} <= {item["RegionId"] for item in regions}
+    names = {item["RegionId"]: item["LocalName"] for item in regions}
+    assert names["cn-hangzhou"] == "华东1(杭州)"
+    answer = cloud("DescribeRegions", AcceptLanguage="en-US")["Regions"]["Region"]
+    assert {"RegionId": "cn-hangzhou", "LocalName": "China (Hangzhou)"}.items() <= next(
+        item for item in answer if item["RegionId"] == "cn-hangzhou"
+    ).items()
     refused = cloud.refusal("DescribeRegions", AcceptLanguage="xx")
     assert refused == (404, "InvalidAcceptLanguage.NotFound")
+
+
+def test_a_region_that_only_the_estate_knows_is_listed_as_long_as_something_is_in_it() -> None:
+    elsewhere = vpc("vpc-9") | {"RegionId": "xx-nowhere-1"}
+    for vpcs, is_there in (([elsewhere], True), ([], False)):
+        cloud = Cloud(estate(vpcs=vpcs))
+        answer = cloud("DescribeRegions", region=None)["Regions"]["Region"]
+        assert ("xx-nowhere-1" in {item["RegionId"] for item in answer}) == is_there
+        if is_there:
+            assert cloud("DescribeInstances", region="xx-nowhere-1")["TotalCount"] == 0
+            continue
+        refused = cloud.refusal("DescribeInstances", region="xx-nowhere-1")
+        assert refused == (404, "InvalidRegionId.NotFound")
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        ("DescribeNetworkInterfaces", "NetworkInterfaceId"),
+        ("DescribeNetworkInterfaces", "PrivateIpAddress"),
+        ("DescribePrefixLists", "PrefixListId"),
+    ],
+)
+def test_at_most_a_hundred_can_be_asked_for(cloud: Cloud, action: str, name: str) -> None:
+    asked: dict[str, Any] = {name: ["x"] * 100}
+    assert cloud(action, **asked)
+    asked[name].append("x")
+    assert cloud.refusal(action, **asked) == (400, "InvalidParameter")

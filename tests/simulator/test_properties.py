@@ -1,6 +1,5 @@
 """What must be true after any sequence of calls, and of every rule."""
 
-import contextlib
 import json
 import threading
 from collections import Counter
@@ -16,6 +15,7 @@ from app.simulator.actions import ACTIONS
 from app.simulator.credentials import Caller
 from app.simulator.dispatcher import Dispatcher
 from tests.simulator import estates
+from tests.simulator.codes import is_told
 from tests.simulator.estates import ACCOUNT, OTHER_ACCOUNT, REGION, Cloud, RefusedError
 
 QUOTAS = {
@@ -94,8 +94,12 @@ class AnyCalls(RuleBasedStateMachine):
         self.cloud.dispatcher.put_settings({"quotas": QUOTAS})
 
     def call(self, action: str, account_id: str = ACCOUNT, **fields: Any) -> None:
-        with contextlib.suppress(RefusedError):
+        refused = None
+        try:
             self.cloud(action, account_id=account_id, **fields)
+        except RefusedError as error:
+            refused = (error.status, error.code)
+        assert refused is None or is_told(action, *refused), (action, fields, refused)
         assert (self.cloud.dispatcher.journal._entries[-1].status or 500) < 500
 
     def group_id(self, number: int) -> str:

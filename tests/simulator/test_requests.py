@@ -91,3 +91,51 @@ def test_a_body_that_was_not_signed_is_refused(cloud: Cloud, simulator: Running)
     target = f"/?{urlencode(sent.query)}"
     status, text = answer(simulator, "POST", target, body="VpcId=vpc-1", headers=sent.headers)
     assert (status, json.loads(text)["Code"]) == (400, "IncompleteSignature")
+
+
+UPGRADE = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
+
+
+def test_a_call_that_offers_another_protocol_is_answered_in_this_one_with_its_body(
+    cloud: Cloud, simulator: Running
+) -> None:
+    """Java's client makes the offer with its first request, whatever the request is."""
+    host, _, port = simulator.endpoint.partition(":")
+    offer = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        for more in (offer, ""):
+            body = signed_again(version_one(cloud).query, "POST")
+            head = f"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {len(body)}\r\n{more}\r\n"
+            connection.sendall(head.encode())
+            connection.sendall(body.encode())
+            reply = b""
+            while b"</DescribeRegionsResponse>" not in reply:
+                chunk = connection.recv(65536)
+                assert chunk, reply
+                reply += chunk
+            assert reply.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_call_whose_body_is_cut_off_is_not_carried_out(cloud: Cloud, simulator: Running) -> None:
+    """Not even if all that was signed is there."""
+    query = version_one(cloud, "JoinSecurityGroup", SecurityGroupId="sg-2", InstanceId="i-a").query
+    body = signed_again(query, "POST")
+    host, _, port = simulator.endpoint.partition(":")
+    head = f"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: {len(body) + 1}\r\n\r\n"
+    before = simulator.dispatcher.estate()
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall((head + body).encode())
+        connection.shutdown(socket.SHUT_WR)
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert reply.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>InvalidRequest</Code>" in reply
+    assert simulator.dispatcher.estate() == before
+
+
+@pytest.mark.parametrize("target", ["http://ecs.aliyuncs.com?{}", "HTTP://ecs.aliyuncs.com?{}"])
+def test_an_absolute_target_may_leave_its_path_out(
+    cloud: Cloud, simulator: Running, target: str
+) -> None:
+    query = signed_again(version_one(cloud, ClientInfo="http://x").query, "GET")
+    status, text = answer(simulator, "GET", target.format(query))
+    assert (status, "<DescribeRegionsResponse>" in text) == (200, True)

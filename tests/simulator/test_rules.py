@@ -1,8 +1,10 @@
+import base64
 from typing import Any
 
 import pytest
 
 from app.simulator.credentials import Caller
+from app.simulator.tokens import RETENTION_SECONDS
 from tests.simulator.estates import (
     ACCOUNT,
     OTHER_ACCOUNT,
@@ -457,6 +459,9 @@ def test_revoke_spells_some_refusals_in_its_own_way(cloud: Cloud) -> None:
 # ---- listing
 
 
+BACK = {"NextToken": base64.b64encode(b"next/-5").decode()}
+
+
 def test_rules_are_paged_by_token() -> None:
     rules = [rule(f"sgr-{number:04d}", PortRange=f"{number}/{number}") for number in range(1, 602)]
     cloud = Cloud(pair(*rules))
@@ -471,7 +476,7 @@ def test_rules_are_paged_by_token() -> None:
         for item in page["Permissions"]["Permission"]
     ]
     assert ids == [item["SecurityGroupRuleId"] for item in rules]
-    for wrong in ({"MaxResults": 9}, {"MaxResults": 1001}, {"NextToken": "x"}):
+    for wrong in ({"MaxResults": 9}, {"MaxResults": 1001}, {"NextToken": "x"}, BACK):
         refused = cloud.refusal("DescribeSecurityGroupAttribute", **call, **wrong)
         assert refused == (400, "InvalidParameter")
 
@@ -563,6 +568,15 @@ def test_a_token_acts_once(cloud: Cloud) -> None:
     assert cloud("CreateSecurityGroup", **call)["SecurityGroupId"] == first
     names = [item.get("SecurityGroupName") for item in cloud.estate()["security_groups"]]
     assert names.count("once") == 1
+
+
+def test_a_token_is_forgotten_after_a_day(cloud: Cloud) -> None:
+    first = cloud("CreateSecurityGroup", ClientToken="t-1")["SecurityGroupId"]
+    cloud.clock.now += RETENTION_SECONDS
+    assert cloud("CreateSecurityGroup", ClientToken="t-1")["SecurityGroupId"] == first
+    cloud("CreateSecurityGroup", ClientToken="t-2")
+    cloud.clock.now += 1
+    assert cloud("CreateSecurityGroup", ClientToken="t-1")["SecurityGroupId"] != first
 
 
 def test_a_token_belongs_to_its_parameters(cloud: Cloud) -> None:

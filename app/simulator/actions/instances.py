@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -154,7 +153,8 @@ def _add_plain_filters(filters: list[Filter], parameters: Parameters) -> None:
     if vswitch_id:
         filters.append(lambda item: vswitch_of(item) == vswitch_id)
     if pattern:
-        filters.append(lambda item: fnmatch.fnmatchcase(item.name, pattern))
+        wanted = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+        filters.append(lambda item: wanted.fullmatch(item.name) is not None)
     if lock:
         filters.append(lambda item: lock in item.locks)
 

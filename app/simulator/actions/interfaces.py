@@ -11,6 +11,8 @@ from app.simulator.actions.tags import print_tags, wanted_tags
 from app.simulator.parameters import Parameters
 from app.simulator.state.resources import Interface
 
+_LIMIT = 100
+
 
 def describe_network_interfaces(request: Request) -> Body:
     """List the caller's interfaces; the group filter finds secondary ones only.
@@ -33,7 +35,7 @@ def _candidates(request: Request) -> Sequence[Interface]:
     """Return the interfaces that the cheapest index offers."""
     store, parameters = request.store, request.parameters
     place = (request.account_id, request.region_id)
-    ids = parameters.repeated("NetworkInterfaceId")
+    ids = parameters.repeated("NetworkInterfaceId", limit=_LIMIT)
     instance_id = parameters.get("InstanceId")
     if ids:
         found = [store.interfaces[key] for key in dict.fromkeys(ids) if key in store.interfaces]
@@ -51,7 +53,10 @@ def _candidates(request: Request) -> Sequence[Interface]:
 
 def _is_asked(parameters: Parameters, interface: Interface) -> bool:
     instance = interface.instance
-    group_id, private = parameters.get("SecurityGroupId"), parameters.repeated("PrivateIpAddress")
+    group_id, private = (
+        parameters.get("SecurityGroupId"),
+        parameters.repeated("PrivateIpAddress", limit=_LIMIT),
+    )
     is_managed = parameters.flag("ServiceManaged")
     return (
         parameters.get("VpcId") in (None, instance.vpc_id)

@@ -123,11 +123,19 @@ def _check_state(interface: Interface) -> None:
             "The current status of the instance does not support this operation.",
         )
     if "security" in instance.locks:
-        raise ApiError(
-            "InstanceLockedForSecurity",
-            403,
-            "The specified operation is denied as your instance is locked for security reasons.",
-        )
+        raise _locked()
+
+
+def _locked() -> ApiError:
+    """Return the refusal of a change to a locked instance.
+
+    Source: ECS API, API behaviour when an instance is locked.
+    """
+    return ApiError(
+        "InstanceLockedForSecurity",
+        403,
+        "The specified operation is denied as your instance is locked for security reasons.",
+    )
 
 
 def _refuse_non_member(request: Request) -> None:
@@ -215,6 +223,8 @@ def modify_instance_attribute(request: Request) -> Body:
     instance = own_instance(request, request.parameters.need("InstanceId"))
     ids = request.parameters.repeated("SecurityGroupIds")
     name = request.parameters.get("InstanceName")
+    if "security" in instance.locks:
+        raise _locked()
     if ids:
         _set_groups(request, instance.primary, ids)
     if name:

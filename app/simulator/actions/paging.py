@@ -71,7 +71,7 @@ def _offset(token: str | None) -> int:
         return 0
     try:
         word, _, number = base64.urlsafe_b64decode(token).decode().partition("/")
-        if word == "next":
+        if word == "next" and number.isascii() and number.isdigit():
             return int(number)
     except ValueError:
         pass

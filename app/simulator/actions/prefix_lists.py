@@ -18,6 +18,7 @@ _NAME = re.compile(r"[A-Za-z\u3400-\u9fff][A-Za-z0-9\u3400-\u9fff:_.-]{1,127}")
 _FAMILIES: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {"IPv4": addresses.ipv4_block, "IPv6": addresses.ipv6_block}
 )
+_LIMIT = 100
 
 
 def own_prefix_list(request: Request, prefix_list_id: str) -> PrefixList:
@@ -109,7 +110,7 @@ def describe_prefix_lists(request: Request) -> Body:
     family, name = parameters.get("AddressFamily"), parameters.get("PrefixListName")
     if family not in (None, *_FAMILIES):
         raise _refusal("AddressFamily")
-    wanted = set(parameters.repeated("PrefixListId"))
+    wanted = set(parameters.repeated("PrefixListId", limit=_LIMIT))
     is_about_all = parameters.get("ResourceGroupId") is None and wanted_tags(parameters)({})
     found = [
         item

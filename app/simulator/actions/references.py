@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.simulator.actions.groups import own_group
 from app.simulator.actions.request import Action, Body, Request
 from app.simulator.errors import group_malformed
@@ -18,7 +20,7 @@ def describe_security_group_references(request: Request) -> Body:
     if not 1 <= len(ids) <= _MOST_ASKED:
         raise group_malformed()
     groups = [own_group(request, group_id) for group_id in dict.fromkeys(ids)]
-    naming = {group.group_id: found for group in groups if (found := _naming(request.store, group))}
+    naming = _naming(request.store, groups)
     if _is_flat(request):
         return {
             "SecurityGroupReferences": [
@@ -45,12 +47,18 @@ def _is_flat(request: Request) -> bool:
     return is_json and request.settings.variants.references_in_json == "flat"
 
 
-def _naming(store: Store, group: Group) -> list[Body]:
-    naming = store.referencing_group_ids(group.group_id)[:_MOST_ANSWERED]
-    return [
-        {"AliUid": store.groups[group_id].owner_id, "SecurityGroupId": group_id}
-        for group_id in naming
+def _naming(store: Store, groups: Sequence[Group]) -> dict[str, list[Body]]:
+    """Return who names each group, without those that nobody names: so many in all, not in each."""
+    pairs = [
+        (group.group_id, group_id)
+        for group in groups
+        for group_id in store.referencing_group_ids(group.group_id)
     ]
+    naming: dict[str, list[Body]] = {}
+    for named, group_id in pairs[:_MOST_ANSWERED]:
+        reference: Body = {"AliUid": store.groups[group_id].owner_id, "SecurityGroupId": group_id}
+        naming.setdefault(named, []).append(reference)
+    return naming
 
 
 ACTIONS = (Action("DescribeSecurityGroupReferences", describe_security_group_references),)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from app.simulator.actions.request import Action, Body, Request
-from app.simulator.errors import ApiError, missing_parameter
+from app.simulator.errors import ApiError, managed, missing_parameter
 from app.simulator.parameters import Parameters
-from app.simulator.state.resources import Interface
+from app.simulator.state.resources import Group, Interface
 from app.simulator.state.store import Changeable, Store
 
 _LONGEST_VALUE = 128
@@ -86,6 +86,8 @@ def tag_resources(request: Request) -> Body:
     resources = [_own(request, find(request.store, resource_id)) for resource_id in ids]
     limit = request.settings.quotas.tags_per_resource
     for resource in resources:
+        if isinstance(resource, Group) and resource.is_managed:
+            raise managed()
         if limit is not None and len(resource.tags | tags) > limit:
             raise ApiError(
                 "QuotaExceed.Tags", 403, "The maximum number of tags of the resource is reached."
