@@ -81,7 +81,10 @@ _INSIDE: Mapping[Share, str] = {
 def _lines(node: Node) -> list[str]:
     """Return what stands in a node: who, how many, and what they may send one another."""
     names = [part for each in node.names[:3] for part in _parted(each)]
-    if len(node.names) > 3:
+    if node.alike > 1:
+        names = [part for each in node.names[:2] for part in _parted(each)]
+        names += [f"and {node.alike - 2} more alike"] if node.alike > 2 else []
+    elif len(node.names) > 3:
         names.append(f"and {len(node.names) - 3} more groups")
     lines = [*names, *([_instances(node)] if node.instances else [])]
     if node.within:

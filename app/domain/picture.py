@@ -1,9 +1,9 @@
 """A matrix as a picture for people: few nodes, and what passes between them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from app.domain.flows import Outcome, Traffic
 from app.domain.groups import Group
@@ -19,6 +19,7 @@ MOST_LINKS = 30
 """More lines than these, and nobody can follow one."""
 
 Groups = frozenset[str]
+_K = TypeVar("_K")
 _Inside: TypeAlias = "tuple[tuple[str, ...], Share]"
 
 
@@ -32,9 +33,11 @@ class Share(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Instances that are in the same groups; or, where `folded`, of that many sets of groups.
+    """Instances that are in the same groups; or of `alike` sets of groups that stand alike to
+    everybody; or, where `folded`, of that many sets of groups that have nothing in common.
 
-    `within` is what they may send one another, and `share` whether all of them may.
+    `within` is what they may send one another, and `share` whether all of them may. `names`
+    are of the groups, or, where there are several sets, of each set.
     """
 
     names: tuple[str, ...]
@@ -42,6 +45,7 @@ class Node:
     folded: int = 0
     within: tuple[str, ...] = ()
     share: Share = Share.EVERY_PAIR
+    alike: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +84,41 @@ def picture_of(
 ) -> Picture:
     """Fold a matrix into so few nodes and links that a person can follow them.
 
-    The largest sets of groups stay nodes of their own, each with those that it is linked with,
-    so that what belongs together is seen together; the others become one.
+    Where there are too many, sets of groups that stand alike to all others become one node:
+    the web servers of every shop, say. Where that is not enough, the largest nodes stay, each
+    with those that it is linked with, so that what belongs together is seen together; the
+    others become one.
     """
     bits: dict[Groups, int] = {}
     for each in matrix.classes:
         key = frozenset(each.group_ids)
         bits[key] = bits.get(key, 0) | each.bits
-    sizes = {key: _instances(matrix, mask) for key, mask in bits.items()}
+    keys = sorted(bits, key=sorted)
     flows = _flows(matrix)
-    order = _together(sorted(bits, key=lambda key: (-sizes[key], sorted(key))), flows)
+    units = {key: number for number, key in enumerate(keys)}
+    if len(keys) > most_nodes or _count(flows, units) > most_links:
+        units = _roles(keys, flows)
+    between = _merged(flows, units)
+    whole: dict[int, list[Groups]] = {}
+    for key in keys:
+        whole.setdefault(units[key], []).append(key)
+    sizes = {
+        unit: _instances(matrix, union(bits[key] for key in found)) for unit, found in whole.items()
+    }
+    order = _together(sorted(whole, key=lambda unit: (-sizes[unit], unit)), between)
     kept = min(len(order), most_nodes)
-    while kept > 2 and _count(flows, _places(order, kept)) > most_links:
+    while kept > 2 and _count(between, _places(order, kept)) > most_links:
         kept -= 1
     places = _places(order, kept)
-    masks = [
-        union(bits[key] for key in order if places[key] == place)
+    standing = [
+        [whole[unit] for unit in order if places[unit] == place]
         for place in range(len(set(places.values())))
     ]
-    merged = _merged(flows, places)
+    masks = [union(bits[key] for found in each for key in found) for each in standing]
+    merged = _merged(between, places)
     nodes = tuple(
         _node(
-            [key for key in order if places[key] == place],
+            standing[place],
             groups,
             _instances(matrix, mask),
             _inside(merged.get((place, place)), _pairs(matrix, mask, mask)),
@@ -116,14 +133,41 @@ def picture_of(
     return Picture(nodes, links)
 
 
-def _together(order: Sequence[Groups], flows: Iterable[tuple[Groups, Groups]]) -> list[Groups]:
-    """Let each set be followed by those that it is linked with, in their order."""
+def _roles(
+    keys: Sequence[Groups], flows: Mapping[tuple[Groups, Groups], _Flow]
+) -> dict[Groups, int]:
+    """Number sets of groups so that all of one number send the same to sets of the same numbers,
+    and receive the same from such; to and from how many of them does not matter.
+    """
+    said: dict[Hashable, int] = {}
+    links = [
+        (*ends, said.setdefault((frozenset(each.reachable), frozenset(each.unknown)), len(said)))
+        for ends, each in flows.items()
+    ]
+    roles, count = dict.fromkeys(keys, 0), 1
+    while True:
+        signs: dict[Groups, set[tuple[bool, int, int]]] = {key: set() for key in keys}
+        for source, target, what in links:
+            signs[source].add((True, what, roles[target]))
+            signs[target].add((False, what, roles[source]))
+        numbers: dict[Hashable, int] = {}
+        roles = {
+            key: numbers.setdefault((roles[key], frozenset(signs[key])), len(numbers))
+            for key in keys
+        }
+        if len(numbers) == count:
+            return roles
+        count = len(numbers)
+
+
+def _together(order: Sequence[int], flows: Iterable[tuple[int, int]]) -> list[int]:
+    """Let each one be followed by those that it is linked with, in their order."""
     rank = {key: number for number, key in enumerate(order)}
-    linked: dict[Groups, set[Groups]] = {key: set() for key in order}
+    linked: dict[int, set[int]] = {key: set() for key in order}
     for source, target in flows:
         linked[source].add(target)
         linked[target].add(source)
-    found: dict[Groups, None] = {}
+    found: dict[int, None] = {}
     for key in order:
         wait = [key]
         while wait:
@@ -134,8 +178,8 @@ def _together(order: Sequence[Groups], flows: Iterable[tuple[Groups, Groups]]) -
     return list(found)
 
 
-def _places(order: Sequence[Groups], kept: int) -> dict[Groups, int]:
-    """Give each set of groups its node; the last node is for all that do not stay."""
+def _places(order: Sequence[int], kept: int) -> dict[int, int]:
+    """Give each one its node; the last node is for all that do not stay."""
     last = kept - 1 if kept < len(order) else kept
     return {key: min(number, last) for number, key in enumerate(order)}
 
@@ -167,14 +211,14 @@ def _pairs(matrix: Matrix, sources: int, targets: int) -> int:
     return sources.bit_count() * targets.bit_count() - selves
 
 
-def _count(flows: Iterable[tuple[Groups, Groups]], places: Mapping[Groups, int]) -> int:
+def _count(flows: Iterable[tuple[_K, _K]], places: Mapping[_K, int]) -> int:
     """Count the links that a picture would have."""
     found = {(places[source], places[target]) for source, target in flows}
     return sum(source != target for source, target in found)
 
 
 def _merged(
-    flows: Mapping[tuple[Groups, Groups], _Flow], places: Mapping[Groups, int]
+    flows: Mapping[tuple[_K, _K], _Flow], places: Mapping[_K, int]
 ) -> dict[tuple[int, int], _Flow]:
     found: dict[tuple[int, int], _Flow] = {}
     for (source, target), flow in flows.items():
@@ -190,12 +234,18 @@ def _instances(matrix: Matrix, mask: int) -> int:
 
 
 def _node(
-    keys: Sequence[Groups], groups: Mapping[str, Group], instances: int, inside: _Inside
+    units: Sequence[Sequence[Groups]],
+    groups: Mapping[str, Group],
+    instances: int,
+    inside: _Inside,
 ) -> Node:
-    if len(keys) > 1:
-        return Node((f"…and {len(keys)} more",), instances, len(keys), *inside)
-    names = tuple(_name(each, groups) for each in sorted(keys[0])) or ("no group",)
-    return Node(names, instances, 0, *inside)
+    if len(units) > 1:
+        folded = sum(map(len, units))
+        return Node((f"…and {folded} more",), instances, folded, *inside)
+    sets = [tuple(_name(each, groups) for each in sorted(key)) or ("no group",) for key in units[0]]
+    if len(sets) == 1:
+        return Node(sets[0], instances, 0, *inside)
+    return Node(tuple(" + ".join(each) for each in sets), instances, 0, *inside, len(sets))
 
 
 def _inside(flow: _Flow | None, pairs: int) -> _Inside:

@@ -267,6 +267,8 @@ def _drawn(
 ) -> View:
     """Draw a picture that says how old it is, and what it folds."""
     notes = [f"Read {_stamp(read)}, {read['age_seconds']:.0f} s before this was drawn."]
+    if any(node.alike > 1 for node in picture.nodes):
+        notes.append("Sets of groups that stand alike to all others are one node.")
     if any(node.folded for node in picture.nodes):
         notes.append(f"Folded to at most {MOST_NODES} nodes and {MOST_LINKS} links.")
     drawn = mermaid(picture, notes) if format is Format.MERMAID else svg(picture, title, notes)

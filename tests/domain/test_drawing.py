@@ -159,12 +159,13 @@ def test_words_join_ports_and_tell_source_ports() -> None:
 
 
 def test_many_groups_fold_into_few_nodes_and_none_is_lost() -> None:
+    """Each is open on a port of its own, so that no two stand alike."""
     everybody = [
         instance(instance_id=f"i-{number}", addresses=[f"10.0.{number}.1"], groups=[f"sg-{number}"])
         for number in range(40)
     ]
     groups = [
-        group(group_id=f"sg-{number}", rules=[rule(ports="22", peer="10.0.0.0/16")])
+        group(group_id=f"sg-{number}", rules=[rule(ports=f"{number + 1}", peer="10.0.0.0/16")])
         for number in range(40)
     ]
     of = world(groups=groups, instances=everybody)
@@ -172,17 +173,68 @@ def test_many_groups_fold_into_few_nodes_and_none_is_lost() -> None:
     assert len(picture.links) <= MOST_LINKS
     assert sum(node.instances for node in picture.nodes) == 40
     assert picture.nodes[-1].names == (f"…and {41 - len(picture.nodes)} more",)
-    assert {(link.share, link.what) for link in picture.links} == {(Share.EVERY_PAIR, ("tcp 22",))}
+
+
+def test_sets_of_groups_that_stand_alike_become_one_node_and_none_is_lost() -> None:
+    """Forty shops of two tiers, and a host that reaches every database."""
+    shops = range(40)
+    of = world(
+        groups=[
+            group(group_id="sg-jump"),
+            *(group(group_id=f"sg-web-{n:02}", inner_access="drop") for n in shops),
+            *(
+                group(
+                    group_id=f"sg-db-{n:02}",
+                    rules=[
+                        rule(rule_id="sgr-1", ports="3306", peer=f"sg-web-{n:02}"),
+                        rule(rule_id="sgr-2", ports="22", peer="sg-jump"),
+                    ],
+                    inner_access="drop",
+                )
+                for n in shops
+            ),
+        ],
+        instances=[
+            instance(instance_id="i-jump", addresses=["10.9.0.1"], groups=["sg-jump"]),
+            *(
+                instance(
+                    instance_id=f"i-{tier}-{n}",
+                    addresses=[f"10.{at}.{n}.1"],
+                    groups=[f"sg-{tier}-{n:02}"],
+                )
+                for at, tier in enumerate(("web", "db"))
+                for n in shops
+            ),
+        ],
+    )
+    picture = picture_of(Matrix(of, of.instances, of.instances), of.groups)
+    by_name = {node.names[0]: (at, node) for at, node in enumerate(picture.nodes)}
+    assert {name: (node.alike, node.instances, len(node.names), node.folded)
+            for name, (_, node) in by_name.items()} == {
+        "sg-jump": (1, 1, 1, 0), "sg-web-00": (40, 40, 40, 0), "sg-db-00": (40, 40, 40, 0),
+    }  # fmt: skip
+    jump, web, db = (by_name[name][0] for name in ("sg-jump", "sg-web-00", "sg-db-00"))
+    assert {(each.source, each.target, each.share, each.what) for each in picture.links} == {
+        (jump, db, Share.EVERY_PAIR, ("tcp 22",)),
+        (web, db, Share.SOME_PAIRS, ("tcp 3306",)),
+    }
+    drawn = [each.text for each in ET.fromstring(svg(picture, "t")).iter(f"{SVG}text")]
+    assert "and 38 more alike" in drawn
 
 
 def test_what_is_linked_stays_together_when_the_rest_is_folded() -> None:
-    """Forty shops of two tiers: a few whole shops are seen, not one tier of all of them."""
+    """Forty shops of two tiers, none like another one: a few whole shops are seen, not one tier
+    of all of them.
+    """
     shops = range(40)
     of = world(
         groups=[
             *(group(group_id=f"sg-web-{n:02}") for n in shops),
             *(
-                group(group_id=f"sg-db-{n:02}", rules=[rule(ports="22", peer=f"sg-web-{n:02}")])
+                group(
+                    group_id=f"sg-db-{n:02}",
+                    rules=[rule(ports=f"{22 + n}", peer=f"sg-web-{n:02}")],
+                )
                 for n in shops
             ),
         ],
