@@ -27,6 +27,7 @@ from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.callers import eyes, sight
 from app.services.changes import ChangesService, Patience
+from app.services.compactions import CompactionsService
 from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.endings import EndingsService
@@ -290,6 +291,7 @@ def plan_kinds(
 ) -> Mapping[str, PlanKind]:
     """Every kind of plan that belongs to no connection, by the name that it has in requests."""
     return {
+        "compact": CompactionsService(store=store, worlds=worlds, limits=limits),
         "restore": RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds),
         "tighten": TighteningsService(store=store, worlds=worlds, limits=limits, bounds=bounds),
     }

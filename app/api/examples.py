@@ -848,6 +848,16 @@ PLAN_REQUESTS: Any = {
         "`full` makes the group equal to the backup.",
         {"kind": "restore", "backup_id": _BACKUP, "mode": "full"},
     ),
+    "compact": _named(
+        "Say the rules of a group by fewer",
+        "Nothing opens and nothing closes, for any address; each step comes with its proof.",
+        {
+            "kind": "compact",
+            "account_id": SHOP,
+            "region_id": REGION,
+            "security_group_id": "sg-vpc2",
+        },
+    ),
     "restore in part": _named(
         "Restore what is missing",
         "`partial` removes nothing.",

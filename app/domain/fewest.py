@@ -45,12 +45,13 @@ class Fewest:
         return len(self.rules) == self.at_least
 
 
-def fewest(rules: Iterable[Rule], *, join_addresses: bool) -> Fewest:
+def fewest(rules: Iterable[Rule], *, join_addresses: bool, free: Sequence[Rule] = ()) -> Fewest:
     """Return the fewest accept rules found that say together what `rules` say.
 
     With `join_addresses` neighbouring addresses become a block where all of it is wanted;
     without, each keeps its own rule, as the classic network has it. A rule whose ports are
-    kept in a list is left as it is.
+    kept in a list is left as it is. What `free` rules match need not be said and may be: they
+    match every source port that the others do.
     """
     alike: dict[Hashable, list[Rule]] = {}
     for rule in dict.fromkeys(rules):
@@ -58,7 +59,7 @@ def fewest(rules: Iterable[Rule], *, join_addresses: bool) -> Fewest:
     found: list[Rule] = []
     least = 0
     for group in alike.values():
-        for part in _by_protocol(group, join_addresses=join_addresses):
+        for part in _by_protocol(group, free, join_addresses=join_addresses):
             found.extend(part.rules)
             least += part.at_least
     return Fewest(tuple(found), least)
@@ -69,7 +70,9 @@ def _kind(rule: Rule) -> Hashable:
     return (rule.direction, rule.policy, rule.priority, rule.nic_type, rule.source_ports)
 
 
-def _by_protocol(rules: Sequence[Rule], *, join_addresses: bool) -> Iterator[Fewest]:
+def _by_protocol(
+    rules: Sequence[Rule], free: Sequence[Rule], *, join_addresses: bool
+) -> Iterator[Fewest]:
     """Cover each protocol by itself; what a rule for all of them opens need not be opened."""
     spoken: dict[Protocol, list[Rule]] = {}
     for rule in rules:
@@ -79,12 +82,14 @@ def _by_protocol(rules: Sequence[Rule], *, join_addresses: bool) -> Iterator[Few
             spoken.setdefault(rule.protocol, []).append(rule)
     everything = [
         replace(rule, ports=ports)
-        for rule in spoken.get(Protocol.ALL, ())
+        for rule in (*spoken.get(Protocol.ALL, ()), *free)
+        if rule.protocol is Protocol.ALL
         for ports in (PortRange(1, 65535), ANY_PORT)
     ]
     for protocol, wanted in spoken.items():
-        free = [] if protocol is Protocol.ALL else everything
-        yield _Cover(wanted, free, join_addresses=join_addresses).fewest()
+        needless = [rule for rule in free if rule.protocol is protocol]
+        needless += [] if protocol is Protocol.ALL else everything
+        yield _Cover(wanted, needless, join_addresses=join_addresses).fewest()
 
 
 # --- what is wanted, as cells --------------------------------------------------------

@@ -13,6 +13,7 @@ class OperationKind(StrEnum):
     DISCONNECT = "disconnect"
     RESTORE = "restore"
     TIGHTEN = "tighten"
+    COMPACT = "compact"
 
 
 class OperationStatus(StrEnum):

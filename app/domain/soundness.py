@@ -5,7 +5,7 @@ makes the rules; the evaluator, which judges the asked flows; and the difference
 all that opens and closes. They have to agree. Where they do not, the service is wrong.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
 
@@ -75,18 +75,38 @@ def _says_something_else(before: World, after: World, proposal: Proposal) -> Ite
     rules may tell from others, for somebody may join.
     """
     joined = tuple(planned.change for planned in proposal.changes)
-    more = _supposed(before, (*proposal.singly, *joined))
+    changes = (*proposal.singly, *joined)
+    for said, item in _differing(_made(before, proposal.singly), after, changes):
+        yield f"joined rules open {said} than was asked for: {_named(item)}"
+
+
+def check_equal(before: World, after: World, edges: Sequence[Authorize]) -> None:
+    """Refuse a change of rules that is to change nothing, for any address on either side, and does.
+
+    `edges` speak of every rule of both worlds that may tell addresses from others.
+
+    Raises:
+        UnsoundPlanError
+    """
+    for said, item in _differing(before, after, edges):
+        raise UnsoundPlanError(f"the rules open {said} than those before: {_named(item)}")
+
+
+def _differing(
+    before: World, after: World, changes: Sequence[Change]
+) -> Iterator[tuple[str, Item]]:
+    more = tuple(_supposed(before, changes))
     found: Difference = difference(
-        _made(_with(before, more), proposal.singly),
+        _with(before, more),
         _with(after, more),
-        touched_groups=frozenset(change.group_id for change in proposal.singly),
+        touched_groups=frozenset(change.group_id for change in changes),
         touched_instances=frozenset(),
         asked=(),
         cap=1,
     )
     for said, exposure in (("more", found.gained), ("less", found.lost)):
         if exposure.pairs:
-            yield f"joined rules open {said} than was asked for: {_named(exposure.items[0])}"
+            yield said, exposure.items[0]
 
 
 def _made(world: World, changes: Iterable[Change]) -> World:

@@ -236,3 +236,7 @@ def test_the_page_about_tightening_shows_what_the_service_answers(client: httpx.
             answer = ended(client, answer["id"]) if shown.get("done") else answer
             assert_shows(shown, answer)
     assert answer["kind"] == "tighten"
+
+
+def test_the_page_about_compaction_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert walk(client, "compaction.md") == 4

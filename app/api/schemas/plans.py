@@ -8,9 +8,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
-from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, Traffic
+from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, RuleMeaning, Traffic
 from app.api.schemas.tightening import TightenDetails, TightenFields, Watch
-from app.api.schemas.values import OwnId
+from app.api.schemas.values import AccountId, GroupId, OwnId, RegionId
 from app.domain.assertions import AssertionKind, AssertionStatus
 from app.domain.documents import Document
 from app.domain.groups import GroupKind
@@ -61,10 +61,23 @@ class TightenPlanRequest(TightenFields, StandalonePlanRequest):
     kind: Literal["tighten"]
 
 
+class CompactPlanRequest(StandalonePlanRequest):
+    """Plan to say the rules of a group by fewer: nothing opens and nothing closes."""
+
+    kind: Literal["compact"]
+    account_id: AccountId
+    region_id: RegionId
+    security_group_id: GroupId
+
+
 class PlanRequest(
     RootModel[
         Annotated[
-            ConnectPlanRequest | DisconnectPlanRequest | RestorePlanRequest | TightenPlanRequest,
+            ConnectPlanRequest
+            | DisconnectPlanRequest
+            | RestorePlanRequest
+            | TightenPlanRequest
+            | CompactPlanRequest,
             Field(discriminator="kind"),
         ]
     ]
@@ -257,6 +270,48 @@ class RestoreDetails(Out):
     staying: Annotated[list[NotInTheBackup], Field(description="Made since the backup, and kept.")]
 
 
+class CompactionProof(Out):
+    """Why a step changes nothing, and the comparison of the group with and without it."""
+
+    statement: str
+    gained: Exposure
+    lost: Exposure
+
+
+class CompactionStep(Out):
+    """Rules that go, and those that say the same in their place."""
+
+    removed: list[Rule]
+    added: list[RuleMeaning]
+    because: Annotated[
+        list[DecidingRule],
+        Field(
+            description="Where nothing is added, the rules that match all of it; the id of one "
+            "that the plan makes begins with `merged-`."
+        ),
+    ]
+    proof: CompactionProof
+
+
+class RuleLeftAlone(Out):
+    """A rule that is not touched, and why; nothing leans on it either."""
+
+    rule: Rule
+    reason: str
+
+
+class CompactDetails(Out):
+    """How the rules of a group come to be fewer."""
+
+    rules_before: int
+    rules_after: int
+    postponed: Annotated[
+        int, Field(description="Steps that have no room yet beside the rules that they replace.")
+    ]
+    steps: list[CompactionStep]
+    left_alone: list[RuleLeftAlone]
+
+
 class TouchedAssertion(Out):
     """An assertion that the plan was asked about, with its status before the plan."""
 
@@ -283,7 +338,7 @@ class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect", "restore", "tighten"]
+    kind: Literal["connect", "disconnect", "restore", "tighten", "compact"]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]
@@ -303,6 +358,7 @@ class Plan(Out):
     restore: RestoreDetails | SkipJsonSchema[None] = left_out("Of a plan to restore.")
     tighten: TightenDetails | SkipJsonSchema[None] = left_out("Of a plan to tighten.")
     watch: Watch | SkipJsonSchema[None] = left_out("What is judged after the changes.")
+    compact: CompactDetails | SkipJsonSchema[None] = left_out("Of a plan to compact.")
     fingerprint: Annotated[
         str, Field(description="Digest of the world that the plan was made for.")
     ]
