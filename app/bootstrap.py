@@ -30,6 +30,7 @@ from app.services.changes import ChangesService, Patience
 from app.services.compactions import CompactionsService
 from app.services.completion import Completion
 from app.services.connections import ConnectionsService
+from app.services.drift import DriftService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
 from app.services.expiry import ExpiryService
@@ -219,6 +220,14 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         stopwatch=clock,
         leads=lambda: engine.leads,
     )
+    connections = ConnectionsService(store=store, plans=plans, operations=operations)
+    drift = DriftService(
+        store=store,
+        worlds=worlds,
+        connections=connections,
+        clock=clock,
+        every=_check_every(settings),
+    )
     sweep_every = settings.sweep_interval or timedelta(seconds=5 if quick else 30)
     engine.register(
         execution,
@@ -226,6 +235,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         chores=(
             Chore("sweeping", _one_after_another(sweeping, retention), sweep_every),
             Chore("expiry", expiry, EXPIRY_EVERY, everywhere=True),
+            Chore("drift", drift, timedelta(seconds=1 if quick else 10)),
         ),
     )
     runs_operations = role is not Role.API
@@ -256,7 +266,8 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         ),
         plans=plans,
         guardrails=GuardrailsService(guardrails=guardrails, plans=plans),
-        connections=ConnectionsService(store=store, plans=plans, operations=operations),
+        connections=connections,
+        drift=drift,
         operations=operations,
         interventions=interventions,
         backups=backups,
@@ -449,6 +460,12 @@ def _guardrails(settings: Settings) -> Guardrails:
     except (OSError, ValueError, InvalidInputError) as error:
         msg = f"INTERCOM_GUARDRAILS_FILE {settings.guardrails_file}: {error}"
         raise ValueError(msg) from error
+
+
+def _check_every(settings: Settings) -> timedelta:
+    if settings.check_interval is not None:
+        return settings.check_interval
+    return timedelta(minutes=5 if settings.is_simulated else 60)
 
 
 def _most_age(settings: Settings) -> timedelta:

@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     plan_lifetime: Seconds = Field(
         timedelta(hours=1), description="How long a plan can be applied."
     )
+    check_interval: SecondsOrNone | None = Field(
+        None,
+        description="How often each connection is looked at for drift, one after another and a few "
+        "a minute: an hour for `alibaba`, else 5 minutes; 0: only when asked.",
+    )
     connection_lifetime: Seconds = Field(
         timedelta(days=3660),
         description="How far ahead the time may be at which a connection ends by itself.",

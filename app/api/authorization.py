@@ -53,6 +53,7 @@ NEEDS: Mapping[str, Need] = {
     "list_connections": _READS,
     "get_connection": _READS,
     "extend_connection": _CHANGES,
+    "check_connection": _CHANGES,
     "disconnect_connection": _CHANGES,
     "list_operations": _READS,
     "get_operation": _READS,

@@ -12,6 +12,7 @@ from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
+from app.services.drift import DriftService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
@@ -56,6 +57,10 @@ async def _guardrails(house: InHouse) -> GuardrailsService:
 
 async def _connections(house: InHouse) -> ConnectionsService:
     return house.connections
+
+
+async def _drift(house: InHouse) -> DriftService:
+    return house.drift
 
 
 async def _operations(house: InHouse) -> OperationsService:
@@ -109,6 +114,7 @@ Hygiene = Annotated[HygieneService, Depends(_hygiene)]
 Plans = Annotated[PlansService, Depends(_plans)]
 Guardrails = Annotated[GuardrailsService, Depends(_guardrails)]
 Connections = Annotated[ConnectionsService, Depends(_connections)]
+Drift = Annotated[DriftService, Depends(_drift)]
 Operations = Annotated[OperationsService, Depends(_operations)]
 Interventions = Annotated[InterventionsService, Depends(_interventions)]
 Backups = Annotated[BackupsService, Depends(_backups)]

@@ -843,6 +843,11 @@ PLAN_REQUESTS: Any = {
         "The demonstration's open group lets everybody in; the backup server is all that needs it.",
         TIGHTEN,
     ),
+    "repair": _named(
+        "Repair a connection",
+        "Put in the id of a connection that is broken: what is missing is added, nothing removed.",
+        {"kind": "repair", "connection_id": _CONNECTION},
+    ),
     "restore": _named(
         "Restore a backup",
         "`full` makes the group equal to the backup.",
@@ -1148,6 +1153,8 @@ EXTEND: Any = {
     "later": {"summary": "end it at another time", "value": {"expires_at": UNTIL}},
 }
 CONNECTION: Json = _SUMMARY | {
+    "conditions": [],
+    "checked_at": None,
     "ledger": [
         {
             "kind": "added_rule",
@@ -1158,9 +1165,40 @@ CONNECTION: Json = _SUMMARY | {
             "shared_with": [],
             "rule": _KEPT_RULE,
         }
-    ]
+    ],
 }
 EXTENDED: Json = CONNECTION | {"request": BY_GROUP_UNTIL, "expires_at": UNTIL}
+_CONDITION: Json = {
+    "type": "broken",
+    "status": "true",
+    "reason": "rule_removed",
+    "message": "rule sgr-m5e0000000000001 is gone from sg-db",
+    "last_transition_at": "2026-01-06T08:00:00Z",
+    "evidence": [
+        {
+            "kind": "rule_removed",
+            "account_id": DATA,
+            "region_id": REGION,
+            "group_id": "sg-db",
+            "rule_id": "sgr-m5e0000000000001",
+        }
+    ],
+}
+CHECKED: Json = CONNECTION | {
+    "conditions": [
+        _CONDITION | {"type": "intact", "status": "false", "reason": "broken", "evidence": []},
+        _CONDITION
+        | {
+            "type": "widened",
+            "status": "false",
+            "reason": "as_granted",
+            "message": "nothing passes that did not",
+            "evidence": [],
+        },
+        _CONDITION,
+    ],
+    "checked_at": "2026-01-06T08:00:00Z",
+}
 CONNECTION_PAGE: Json = {"items": [_SUMMARY], "next_cursor": None}
 
 # --- backups ----------------------------------------------------------------------

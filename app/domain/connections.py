@@ -25,7 +25,8 @@ class Connection:
 
     `adopted` lists rules and memberships that it rests on and that are not ours: they are
     never removed. It ends by itself at `expires_at`, if it has one; `ending` tells of the last
-    try, with `attempts`, `operation_id`, `error` and `next_attempt_at`.
+    try, with `attempts`, `operation_id`, `error` and `next_attempt_at`. `conditions` say what
+    was found when it was last looked at.
     """
 
     connection_id: str
@@ -36,6 +37,8 @@ class Connection:
     disconnected_at: datetime | None = None
     expires_at: datetime | None = None
     ending: Document | None = None
+    conditions: tuple[Document, ...] = ()
+    checked_at: datetime | None = None
 
     @property
     def is_over(self) -> bool:

@@ -14,6 +14,12 @@ class OperationKind(StrEnum):
     RESTORE = "restore"
     TIGHTEN = "tighten"
     COMPACT = "compact"
+    REPAIR = "repair"
+
+    @property
+    def makes_connection(self) -> bool:
+        """Whether it adds what a connection needs: that is then ours, and has to let it through."""
+        return self in {OperationKind.CONNECT, OperationKind.REPAIR}
 
 
 class OperationStatus(StrEnum):

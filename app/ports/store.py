@@ -126,6 +126,10 @@ class Connections(Protocol):
         """Every one of these that ends by itself."""
         ...
 
+    def unchecked(self, before: datetime) -> str | None:
+        """The active one that was neither made nor looked at since then, for the longest time."""
+        ...
+
     def update(self, connection: Connection) -> None: ...
 
 

@@ -1,6 +1,8 @@
 """Connections as rows."""
 
-from sqlalchemy import ColumnElement, RowMapping, select
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, RowMapping, func, select
 from sqlalchemy import Connection as Database
 
 from app.domain.concerns import Noun, concern_of_request
@@ -22,6 +24,8 @@ def _connection(row: RowMapping) -> Connection:
         disconnected_at=row["disconnected_at"],
         expires_at=row["expires_at"],
         ending=row["ending"],
+        conditions=tuple(row["conditions"] or ()),
+        checked_at=row["checked_at"],
     )
 
 
@@ -74,6 +78,18 @@ class SqlConnections:
             Expiring(row.connection_id, ConnectionStatus(row.status), row.expires_at)
             for row in self._database.execute(query)
         )
+
+    def unchecked(self, before: datetime) -> str | None:
+        looked = func.coalesce(connections.c.checked_at, connections.c.created_at)
+        query = (
+            select(connections.c.connection_id)
+            .where(connections.c.status == ConnectionStatus.ACTIVE.value)
+            .where(looked < before)
+            .order_by(looked, connections.c.position)
+            .limit(1)
+        )
+        found: str | None = self._database.scalar(query)
+        return found
 
     def update(self, connection: Connection) -> None:
         key = connections.c.connection_id

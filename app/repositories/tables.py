@@ -115,6 +115,8 @@ connections = Table(
     Column("disconnected_at", UtcDateTime),
     Column("expires_at", UtcDateTime, index=True),
     _document("ending", nullable=True),
+    _document("conditions", nullable=True),
+    Column("checked_at", UtcDateTime),
     sqlite_autoincrement=True,
 )
 

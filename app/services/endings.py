@@ -90,7 +90,7 @@ class EndingsService:
                 return False
             self.note_step(work, operation_id, number, "record", self._clock.now())
             match operation.kind:
-                case OperationKind.CONNECT:
+                case kind if kind.makes_connection:
                     self._count_uses(work, operation, result)
                 case OperationKind.DISCONNECT:
                     _forget(work, operation)
@@ -110,7 +110,7 @@ class EndingsService:
             operation = _operation(work, operation_id)
             if operation.status.is_final:
                 return
-            if operation.kind is OperationKind.CONNECT:
+            if operation.kind.makes_connection:
                 assert operation.connection_id is not None
                 for entry in work.ledger.of_operation(origin_of(work, operation).operation_id):
                     _let_go(work, entry, operation.connection_id)
@@ -161,6 +161,8 @@ class EndingsService:
         if status in UNTOUCHED and origin_of(work, operation) != operation:
             after = ConnectionStatus.NEEDS_ATTENTION  # what it was to take up is as it was
         gone = now if after is ConnectionStatus.DISCONNECTED else None
+        if status is OperationStatus.SUCCEEDED:  # what was found before is no longer so
+            connection = replace(connection, conditions=(), checked_at=None)
         work.connections.update(replace(connection, status=after, disconnected_at=gone))
 
     def _count_uses(self, work: Work, operation: Operation, result: Document) -> None:
@@ -199,6 +201,13 @@ AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]]
         OperationStatus.REJECTED: _C.FAILED,
         OperationStatus.CANCELLED: _C.FAILED,
         OperationStatus.ROLLED_BACK: _C.FAILED,
+        OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
+    },
+    OperationKind.REPAIR: {
+        OperationStatus.SUCCEEDED: None,
+        OperationStatus.REJECTED: None,
+        OperationStatus.CANCELLED: None,
+        OperationStatus.ROLLED_BACK: None,
         OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
     },
     OperationKind.DISCONNECT: {

@@ -13,7 +13,7 @@ import structlog
 
 from app.domain.documents import Document
 from app.domain.errors import AppError, PlanStaleError, StorageUnavailableError, TargetBusyError
-from app.domain.operations import Operation, OperationKind
+from app.domain.operations import Operation
 from app.domain.principals import Sight
 from app.ports.clock import Clock
 from app.ports.steps import Steps
@@ -267,7 +267,7 @@ class Execution:
         same = planned.kept.fingerprint == first.fingerprint
         if same and essence(planned.kept) == essence(first):
             return replace(planned, kept=first)
-        if operation.kind is OperationKind.CONNECT:
+        if operation.kind.makes_connection:
             _check_no_wider(first, planned.kept)
         return planned
 

@@ -9,6 +9,7 @@ from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
 from app.services.connections import ConnectionsService
+from app.services.drift import DriftService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.hygiene import HygieneService
@@ -36,6 +37,7 @@ class House:
     plans: PlansService
     guardrails: GuardrailsService
     connections: ConnectionsService
+    drift: DriftService
     operations: OperationsService
     interventions: InterventionsService
     backups: BackupsService

@@ -61,7 +61,8 @@ class InterventionsService:
 
         Raises:
             NotFoundError
-            InvalidStateError: nothing of it is left, or it was a disconnect that succeeded.
+            InvalidStateError: nothing of it is left, or it was a disconnect or a repair that
+                succeeded.
             InUseError: `connection_ids` need what it did.
         """
         with self._store.write() as work:
@@ -120,7 +121,11 @@ class InterventionsService:
             return self._take_standalone_back(operation)
         if operation.kind is OperationKind.DISCONNECT:
             raise self._connect_again(operation)
-        assert operation.connection_id is not None
+        if operation.kind is OperationKind.REPAIR:
+            path = f"/v1/connections/{operation.connection_id}"
+            remedy: Document = {"method": "DELETE", "path": path}
+            detail = "a repair is taken back with its connection"
+            raise _not_in_state(detail, operation, remedy)
         with self._store.read() as work:
             entries = work.ledger.of_operation(operation.operation_id)
         users = {each for entry in entries for each in entry.users} - {operation.connection_id}
@@ -199,7 +204,7 @@ class InterventionsService:
         if operation.connection_id is not None:
             connection = work.connections.get(operation.connection_id)
             assert connection is not None
-            connects = operation.kind is OperationKind.CONNECT
+            connects = operation.kind.makes_connection
             status = ConnectionStatus.PENDING if connects else ConnectionStatus.DISCONNECTING
             work.connections.update(replace(connection, status=status))
         keys = set(keys_of(kept))

@@ -18,7 +18,7 @@ from app.domain.changes import (
 from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
 from app.domain.observation import missing, observe
-from app.domain.operations import Operation, OperationKind, OperationStatus
+from app.domain.operations import Operation, OperationStatus
 from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
@@ -173,7 +173,7 @@ class LedgerService:
 
     def enter(self, operation: Operation, effects: Sequence[Effect]) -> None:
         """Keep what is there because of the operation; again and again, to no harm."""
-        if operation.kind is not OperationKind.CONNECT:
+        if not operation.kind.makes_connection:
             return
         user = operation.connection_id
         assert user is not None
@@ -196,7 +196,7 @@ class LedgerService:
         return tuple(
             each
             for each in page.items
-            if each.kind is OperationKind.CONNECT and each.status == "needs_attention" and not ended
+            if each.kind.makes_connection and each.status == "needs_attention" and not ended
         )
 
     def _intents(self, operation_id: str, course: str) -> list[KeptIntent]:

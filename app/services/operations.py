@@ -21,7 +21,7 @@ from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
 from app.services.access import check_thing
 from app.services.callers import acting_principal
-from app.services.plans import PlansService, essence, keys_of
+from app.services.plans import PlansService, check_active, essence, keys_of
 
 EVENTS_A_LOOK = 100
 
@@ -93,6 +93,8 @@ class OperationsService:
             return self.connect(kept, wait=wait, strict=True)
         if kept.kind == "disconnect":
             return self.disconnect(kept, wait=wait, strict=True)
+        if kept.kind == "repair":
+            return self.repair(kept, wait=wait, strict=True)
         return self.standalone(kept, wait=wait, strict=True)
 
     def _check_applicable(self, kept: KeptPlan) -> None:
@@ -192,6 +194,24 @@ class OperationsService:
         leaving = replace(connection, status=ConnectionStatus.DISCONNECTING)
         work.connections.update(leaving)
         self._accept(work, operation, kept, wait=wait, strict=strict)
+
+    def repair(self, kept: KeptPlan, *, wait: bool, strict: bool = False) -> Operation:
+        """Accept the repair of a connection; until it has ended the connection is being made.
+
+        Raises:
+            InvalidStateError: the connection is not active.
+        """
+        connection_id = kept.request["connection_id"]
+        operation = self._new(OperationKind.REPAIR, connection_id, kept)
+        with self._store.write() as work:
+            connection = work.connections.get(connection_id)
+            if connection is None:
+                raise NotFoundError("there is no such connection", connection_id=connection_id)
+            check_active(connection)
+            work.connections.update(replace(connection, status=ConnectionStatus.PENDING))
+            self._accept(work, operation, kept, wait=wait, strict=strict)
+            work.commit()
+        return operation
 
     def standalone(
         self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None

@@ -1,15 +1,15 @@
 """Plans: made, kept, made anew. A plan is the dry run; it changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.changes import Joined, is_new_group
+from app.domain.changes import Effect, Joined, is_new_group
 from app.domain.concerns import Noun
-from app.domain.connections import Connection, LedgerEntry
+from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
-from app.domain.errors import GuardrailViolationError, NotFoundError
+from app.domain.errors import GuardrailViolationError, InvalidStateError, NotFoundError
 from app.domain.expiry import check_expiry, expiry_of
 from app.domain.fingerprint import world_document
 from app.domain.groups import Place
@@ -19,6 +19,7 @@ from app.domain.plan import Limits, Plan
 from app.domain.plan_documents import deciding_document, plan_document
 from app.domain.planning import Bounds, Support, check_addresses, needs, plan_connection, rests_on
 from app.domain.principals import Role
+from app.domain.repairing import plan_repair
 from app.domain.world import World
 from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Store, Work
@@ -26,7 +27,7 @@ from app.services.access import AccessService, check_thing
 from app.services.assertions import AssertionsService
 from app.services.ledger import LedgerService
 from app.services.plan_kinds import TAKEN_BACK, PlanKind
-from app.services.scopes import GroupAt, Scope, known_from, scope_of
+from app.services.scopes import Scope, scope_of, scope_of_ours
 from app.services.worlds import Worlds
 
 SHOWN = 100
@@ -87,6 +88,17 @@ class PlansService:
         self._access.check_request(Role.OPERATOR, {"connection_id": connection_id})
         return self._keep(self.for_disconnect(connection_id).kept)
 
+    def repair(self, connection_id: str) -> KeptPlan:
+        """Plan to repair a connection that stands, and keep the plan.
+
+        Raises:
+            InvalidStateError: the connection is not active.
+        """
+        self._access.check_request(Role.OPERATOR, {"connection_id": connection_id})
+        with self._store.read() as work:
+            check_active(_existing(work, connection_id))
+        return self._keep(self.for_repair(connection_id).kept)
+
     def of_kind(self, kind: str, request: Document) -> KeptPlan:
         """Plan what belongs to no connection, such as a restore, and keep the plan."""
         self._access.check_request(Role.OPERATOR, request)
@@ -104,6 +116,8 @@ class PlansService:
         """Make a kept plan once more, from the world as it is now."""
         if kept.kind == "disconnect":
             return self.for_disconnect(kept.request["connection_id"], kept.world)
+        if kept.kind == "repair":
+            return self.for_repair(kept.request["connection_id"], kept.world)
         if kept.kind in self._kinds:
             return self.for_kind(kept.kind, kept.request, kept.world)
         return self.for_connection(kept.request, kept.world)
@@ -143,6 +157,30 @@ class PlansService:
         }
         return self._planned("connect", request, plan, world, document)
 
+    def for_repair(self, connection_id: str, known: Document | None = None) -> Planned:
+        """Read and plan to open again what does not pass any more of a connection; nothing is
+        kept.
+
+        Raises:
+            as `for_connection`; MethodNotPossibleError says what would help, `remedy`.
+        """
+        with self._store.read() as work:
+            connection = _existing(work, connection_id)
+        intent = read_intent(connection.request)
+        entries = self._ledger.of_connection(connection_id)
+        own = _effects(entries)
+        scope = scope_of_ours(intent, own, known, ())
+        counted = scope_of(intent).counted
+        world = self._worlds.read(replace(scope, counted=counted))
+        plan = plan_repair(world, intent, own, self._limits, self._bounds)
+        document = plan_document(plan) | {
+            "rests_on": _support_document(rests_on(plan.asked)),
+            "needs": _support_document(needs(plan.asked)),
+            "ours": _keys_of_ours(entries),
+            "status_before": ConnectionStatus.ACTIVE.value,
+        }
+        return self._planned("repair", {"connection_id": connection_id}, plan, world, document)
+
     def for_disconnect(self, connection_id: str, known: Document | None = None) -> Planned:
         """Read and plan; nothing is kept."""
         with self._store.read() as work:
@@ -178,7 +216,7 @@ class PlansService:
         unsettled = self._ledger.unsettled(connection_id)
         sent = [each for one in unsettled for each in self._ledger.sent(one.operation_id)]
         ours = {(each.place, each.group_id) for each in sent}
-        world = self._worlds.read(_departure_scope(intent, entries, known, ours))
+        world = self._worlds.read(scope_of_ours(intent, _effects(entries), known, ours))
         for operation in unsettled:
             self._ledger.enter(operation, self._ledger.effects(operation.operation_id, world))
         return self._ledger.of_connection(connection_id) if unsettled else entries, world
@@ -194,7 +232,8 @@ class PlansService:
             with self._store.read() as work:
                 connection = _existing(work, kept.request["connection_id"])
                 entries = work.ledger.of_connection(connection.connection_id)
-            scope = _departure_scope(read_intent(connection.request), entries, kept.world, set())
+            intent = read_intent(connection.request)
+            scope = scope_of_ours(intent, _effects(entries), kept.world, ())
         return replace(scope, optional_groups=scope.optional_groups | made)
 
     def _planned(
@@ -260,6 +299,16 @@ def is_brought_back(kind: str) -> bool:
     return kind == "restore"
 
 
+def check_active(connection: Connection) -> None:
+    """Raise InvalidStateError: the connection is not one that stands with nothing going on."""
+    if connection.status is not ConnectionStatus.ACTIVE:
+        raise InvalidStateError(
+            f"the connection is {connection.status}",
+            connection_id=connection.connection_id,
+            status=connection.status.value,
+        )
+
+
 def _existing(work: Work, connection_id: str) -> Connection:
     connection = work.connections.get(connection_id)
     if connection is None:
@@ -278,25 +327,8 @@ def _support_document(support: Support) -> Document:
     }
 
 
-def _departure_scope(
-    intent: Intent,
-    entries: tuple[LedgerEntry, ...],
-    known: Document | None,
-    sent: set[GroupAt],
-) -> Scope:
-    """What the connection's own traces touch: it must be readable, and may be gone by now."""
-    scope = scope_of(intent)
-    effects = [entry.effect for entry in entries]
-    joined = {(each.place, each.instance_id) for each in effects if isinstance(each, Joined)}
-    return Scope(
-        our_instances=frozenset(joined),
-        our_groups=frozenset({(each.place, each.group_id) for each in effects} | sent),
-        optional_instances=scope.instances - joined,
-        optional_groups=scope.groups | scope.peers,
-        addresses=scope.addresses,
-        regions=scope.regions,
-        known=known_from(known),
-    )
+def _effects(entries: Iterable[LedgerEntry]) -> list[Effect]:
+    return [entry.effect for entry in entries]
 
 
 def _keys_of_ours(entries: tuple[LedgerEntry, ...]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.addresses import Block
 from app.domain.backups import KeptGroup
+from app.domain.changes import Effect, Joined
 from app.domain.documents import Document
 from app.domain.groups import Place
 from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
@@ -112,6 +113,24 @@ def scope_of(intent: Intent, known: Document | None = None) -> Scope:
         addresses=frozenset(single),
         regions=frozenset({intent.target.place.region_id}),
         counted=frozenset({intent.target.place}) if dedicated else frozenset(),
+        known=known_from(known),
+    )
+
+
+def scope_of_ours(
+    intent: Intent, effects: Iterable[Effect], known: Document | None, sent: Iterable[GroupAt]
+) -> Scope:
+    """The read scope of a connection's own traces: they must be readable, and may be gone."""
+    scope = scope_of(intent)
+    effects = list(effects)
+    joined = {(each.place, each.instance_id) for each in effects if isinstance(each, Joined)}
+    return Scope(
+        our_instances=frozenset(joined),
+        our_groups=frozenset({(each.place, each.group_id) for each in effects} | {*sent}),
+        optional_instances=scope.instances - joined,
+        optional_groups=scope.groups | scope.peers,
+        addresses=scope.addresses,
+        regions=scope.regions,
         known=known_from(known),
     )
 

@@ -16,7 +16,7 @@ from app.domain.foreign import foreign_changes
 from app.domain.groups import Place
 from app.domain.intents import read_intent
 from app.domain.observation import Observation, missing, observe
-from app.domain.operations import Operation, OperationKind
+from app.domain.operations import Operation
 from app.domain.plan import asked_flows, is_open
 from app.domain.plan_documents import flow_document, verdict_document
 from app.domain.sentences import sentence
@@ -137,7 +137,7 @@ class VerificationService:
             return {"problem": problem_document(_unseen(observation))}
         told = self._told(operation, world)
         closed = [verdict for _, verdict in told if not is_open(verdict)]
-        if closed and operation.kind is OperationKind.CONNECT:
+        if closed and operation.kind.makes_connection:
             problem_ = NotReachableAfterChangeError(
                 sentence(closed[0]), verdicts=[verdict_document(each) for each in closed[:SHOWN]]
             )

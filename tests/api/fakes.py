@@ -224,6 +224,11 @@ class Plans(Fake):
         known(connection_id)
         return replace(PLAN, kind="disconnect", document=PLAN.document | {"kind": "disconnect"})
 
+    def repair(self, connection_id: str) -> KeptPlan:
+        self.note("repair", connection_id)
+        known(connection_id)
+        return replace(PLAN, kind="repair", document=PLAN.document | {"kind": "repair"})
+
     def of_kind(self, kind: str, request: Document) -> KeptPlan:
         self.note("of_kind", kind, request)
         known(request.get("backup_id", KNOWN))
@@ -269,6 +274,15 @@ class Connections(Fake):
         self.note("disconnect", connection_id, wait)
         known(connection_id)
         return replace(OPERATION, kind=OperationKind.DISCONNECT)
+
+
+class Drift(Fake):
+    def check(self, connection_id: str) -> ConnectionView:
+        self.note("check", connection_id)
+        known(connection_id)
+        found = tuple(examples.CHECKED["conditions"])
+        checked = replace(CONNECTION, conditions=found, checked_at=NOW)
+        return ConnectionView(checked, (LEDGER,))
 
 
 class Operations(Fake):
@@ -500,6 +514,7 @@ class Fakes:
     plans: Plans = field(default_factory=Plans)
     guardrails: Guardrails = field(default_factory=Guardrails)
     connections: Connections = field(default_factory=Connections)
+    drift: Drift = field(default_factory=Drift)
     operations: Operations = field(default_factory=Operations)
     interventions: Interventions = field(default_factory=Interventions)
     backups: Backups = field(default_factory=Backups)

@@ -139,10 +139,27 @@ def test_a_plan_is_made_and_its_address_is_answered(
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == "/v1/plans/plan-1"
     asked = {name: value for name, value in body.items() if name != "kind"}
-    if body["kind"] in {"connect", "disconnect"}:
+    if body["kind"] in {"connect", "disconnect", "repair"}:
         assert fakes.plans.asked == [(body["kind"], tuple(asked.values()))]
     else:
         assert fakes.plans.asked == [("of_kind", (body["kind"], asked))]
+
+
+def test_a_check_answers_what_was_found(client: TestClient, fakes: Fakes) -> None:
+    found = client.post(f"/v1/connections/{KNOWN}/check").json()
+    assert found["conditions"] == examples.CHECKED["conditions"]
+    assert found["checked_at"] == "2026-01-05T08:00:00Z"
+    assert fakes.drift.asked == [("check", (KNOWN,))]
+    assert client.post(f"/v1/connections/{UNKNOWN}/check").status_code == 404
+
+
+def test_a_connection_is_given_another_end(client: TestClient, fakes: Fakes) -> None:
+    body = examples.EXTEND["later"]["value"]
+    answer = client.post(f"/v1/connections/{KNOWN}/extend", json=body)
+    assert (answer.status_code, answer.json()["expires_at"]) == (200, body["expires_at"])
+    assert fakes.connections.asked == [("extend", (KNOWN, body["expires_at"]))]
+    for wrong in ({}, {"expires_at": None}, {"expires_at": "soon"}, {**body, "for": "ever"}):
+        assert client.post(f"/v1/connections/{KNOWN}/extend", json=wrong).status_code == 422
 
 
 def test_a_plan_is_spelled_as_it_was_kept(client: TestClient) -> None:

@@ -30,6 +30,7 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
         with started(serving, environment, tmp_path / "service.log") as (url, _):
             headers = {"Authorization": f"Bearer {DEMO_API_KEY}"}
             with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as each:
+                each.headers["X-Simulator"] = cloud  # where the pages' other requests go
                 for account_id in ("1000000000000001", "1000000000000002"):
                     body = {
                         "account_id": account_id,
@@ -113,13 +114,17 @@ def told_by(client: httpx.Client, page: str) -> int:
             line, _, body = text.partition("\n")
             verb, path = line.split()
             document = json.loads(body) if body.strip() else None
-            answer = client.request(verb, path, json=document).json()
+            base = client.headers["X-Simulator"] if path.startswith("/_simulator") else ""
+            reply = client.request(verb, base + path, json=document)
+            answer = reply.json() if reply.content else None
             sent += 1
             continue
         shown = json.loads(text)
         if shown.get("done"):
             answer = ended(client, answer["id"])
             ids |= {"operation_id": answer["id"], "connection_id": answer["connection_id"]}
+            ledger = client.get(f"/v1/connections/{answer['connection_id']}").json()["ledger"]
+            ids["rule_id"] = ledger[0]["rule"]["rule_id"]
         elif shown.get("kind") == "repair":
             ids["plan_id"] = answer["id"]
         assert_shows(shown, answer)
@@ -131,6 +136,10 @@ def told_by(client: httpx.Client, page: str) -> int:
 
 def test_the_page_about_expiry_shows_what_the_service_answers(client: httpx.Client) -> None:
     assert told_by(client, "expiry.md") == 4
+
+
+def test_the_page_about_drift_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert told_by(client, "drift.md") == 7
 
 
 def test_the_page_about_backups_shows_what_the_service_answers(client: httpx.Client) -> None:

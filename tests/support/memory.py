@@ -320,6 +320,15 @@ class MemoryConnections:
             if each.expires_at is not None
         )
 
+    def unchecked(self, before: datetime) -> str | None:
+        found = [
+            (each.checked_at or each.created_at, number, each.connection_id)
+            for number, each in enumerate(self._work.all("connections"))
+            if each.status is ConnectionStatus.ACTIVE
+            and (each.checked_at or each.created_at) < before
+        ]
+        return min(found)[2] if found else None
+
     def update(self, connection: Connection) -> None:
         self._work.put("connections", connection.connection_id, connection)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 
 from app.api import examples
 from app.api.answers import accepted, answer, point_to
-from app.api.dependencies import AskedPage, Connections, Wait
+from app.api.dependencies import AskedPage, Connections, Drift, Wait
 from app.api.endpoints.plans import AGAINST_A_CONNECTION
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
@@ -102,6 +102,20 @@ def extend_connection(
     end, at all. Nothing is changed in the cloud until then.
     """
     return Connection.of_view(connections.extend(connection_id, body.expires_at))
+
+
+@router.post(
+    "/{connection_id}/check",
+    responses=answer(200, "The connection as it was found.", examples.CHECKED)
+    | refusals(NotFoundError, InvalidStateError, TargetBusyError),
+)
+def check_connection(connection_id: OneConnection, drift: Drift) -> Connection:
+    """Read the cloud anew and say what has become of a connection: intact, widened (something
+    passes that did not, between its ends or through what is ours) or broken (something asked
+    for does not pass), and because of what. What changes nothing for it is not told. Where it
+    cannot be read, the conditions are `unknown`.
+    """
+    return Connection.of_view(drift.check(connection_id))
 
 
 @router.delete(

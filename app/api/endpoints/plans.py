@@ -17,6 +17,7 @@ from app.api.schemas.plans import (
     DisconnectPlanRequest,
     Plan,
     PlanRequest,
+    RepairPlanRequest,
     StandalonePlanRequest,
 )
 from app.domain.errors import (
@@ -93,6 +94,8 @@ def create_plan(
     asked = body.root
     if isinstance(asked, DisconnectPlanRequest):
         kept = plans.disconnect(asked.connection_id)
+    elif isinstance(asked, RepairPlanRequest):
+        kept = plans.repair(asked.connection_id)
     elif isinstance(asked, StandalonePlanRequest):
         kept = plans.of_kind(asked.kind, asked.document())
     else:

@@ -26,6 +26,7 @@ from app.domain import connections as domain
 from app.domain.addresses import AddressFamily
 from app.domain.connections import ConnectionStatus
 from app.domain.documents import effect_document
+from app.domain.drifting import ConditionStatus, ConditionType
 from app.domain.intents import MethodName, Scope
 from app.services.connections import ConnectionView
 
@@ -282,16 +283,51 @@ class ConnectionSummary(Out):
         return cls.model_validate(_members(connection))
 
 
-class Connection(ConnectionSummary):
-    """A granted request that lives on until it is disconnected."""
+class Condition(Out):
+    """One thing that is so, is not so, or cannot be known: as it was found at the last check."""
 
+    type: ConditionType
+    status: ConditionStatus
+    reason: Annotated[
+        str,
+        Field(
+            description="Stable name of what decided: `as_granted`, a kind of `evidence`, "
+            "`broken` or `widened`, or what could not be read."
+        ),
+    ]
+    message: Annotated[str, Field(description="The same for people.")]
+    last_transition_at: Annotated[
+        datetime, Field(description="When it got this status, as far as it was looked at.")
+    ]
+    evidence: Annotated[
+        list[dict[str, Any]],
+        Field(
+            description="What somebody did, and what therefore passes or does not, each with its "
+            "`kind`: `rule_added`, `rule_removed`, `rule_changed`, `joined`, `left`, "
+            "`inner_access_changed`, `group_gone`, `prefix_list_changed`, `address_changed`, "
+            "`classic_link_changed`, `instance_gone`, `address_reused`, `flow_blocked`, `pair`."
+        ),
+    ]
+
+
+class Connection(ConnectionSummary):
+    """A granted request that lives on until it is disconnected, or ends by itself."""
+
+    conditions: Annotated[
+        list[Condition], Field(description="What was found at the last check; empty: none yet.")
+    ]
+    checked_at: datetime | None
     ledger: Annotated[list[LedgerItem], Field(description="What is ours, in the order it came.")]
 
     @classmethod
     def of_view(cls, view: ConnectionView) -> Self:
         own_id = view.connection.connection_id
         ledger = [LedgerItem.of(entry, own_id) for entry in view.ledger]
-        return cls.model_validate(_members(view.connection) | {"ledger": ledger})
+        checked = {
+            "conditions": list(view.connection.conditions),
+            "checked_at": view.connection.checked_at,
+        }
+        return cls.model_validate(_members(view.connection) | checked | {"ledger": ledger})
 
 
 def _members(connection: domain.Connection) -> Document:

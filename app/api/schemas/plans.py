@@ -35,6 +35,13 @@ class DisconnectPlanRequest(In):
     connection_id: OwnId
 
 
+class RepairPlanRequest(In):
+    """Plan to repair a connection: to add what is missing, and to remove nothing."""
+
+    kind: Literal["repair"]
+    connection_id: OwnId
+
+
 class StandalonePlanRequest(In):
     """What belongs to no connection."""
 
@@ -75,6 +82,7 @@ class PlanRequest(
         Annotated[
             ConnectPlanRequest
             | DisconnectPlanRequest
+            | RepairPlanRequest
             | RestorePlanRequest
             | TightenPlanRequest
             | CompactPlanRequest,
@@ -338,7 +346,7 @@ class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect", "restore", "tighten", "compact"]
+    kind: Literal["connect", "disconnect", "repair", "restore", "tighten", "compact"]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]

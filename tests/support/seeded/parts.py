@@ -19,6 +19,7 @@ from app.services.backups import BackupsService
 from app.services.changes import ChangesService, Patience
 from app.services.completion import Completion
 from app.services.connections import ConnectionsService
+from app.services.drift import DriftService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
 from app.services.expiry import ExpiryService
@@ -59,6 +60,7 @@ class Parts:
     execution: Execution
     sweeping: SweepingService
     expiry: ExpiryService
+    drift: DriftService
 
 
 def parts(
@@ -163,10 +165,18 @@ def parts(
         clock=clock,
         patience=patience,
     )
+    connections = ConnectionsService(store=store, plans=plans, operations=operations)
     return Parts(
         store=store,
         plans=plans,
-        connections=ConnectionsService(store=store, plans=plans, operations=operations),
+        connections=connections,
+        drift=DriftService(
+            store=store,
+            worlds=worlds,
+            connections=connections,
+            clock=clock,
+            every=timedelta(hours=1),
+        ),
         operations=operations,
         interventions=interventions,
         execution=execution,

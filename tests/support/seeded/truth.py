@@ -301,7 +301,7 @@ class Truth:
         return [
             each.plan_id or ""
             for each in self.operations()
-            if each.kind is OperationKind.CONNECT and each.connection_id in live
+            if each.kind.makes_connection and each.connection_id in live
         ]
 
     def _live_connections(self) -> set[str]:
@@ -315,7 +315,10 @@ class Truth:
     def _radius(self, plan_id: str) -> tuple[Radius, Radius, frozenset[Probe]]:
         if plan_id not in self._radii:
             plan = self._run.shelf.tables["plans"][plan_id][1]
-            asked = asked_probes(self._run.scene.estate, plan.request)
+            request = plan.request
+            if plan.kind == "repair":
+                request = self._run.shelf.tables["connections"][request["connection_id"]][1].request
+            asked = asked_probes(self._run.scene.estate, request)
             gained, lost = Radius(plan.document["gained"]), Radius(plan.document["lost"])
             self._radii[plan_id] = gained, lost, frozenset(asked)
         return self._radii[plan_id]
