@@ -94,6 +94,7 @@ class Bench:
     """Rules of an interface's groups in one direction, plane and family, in their order.
 
     A rule of the classic network guards one side only; in a VPC each guards both.
+    `parts` are the same lines by group, which benches share.
     `default` is what happens to a packet that none of them matches. `unread` says that a
     group which could not be read judges as well: it may hold any rule.
     """
@@ -108,6 +109,7 @@ class Bench:
         parts: Sequence[Sequence[Line]],
     ) -> None:
         groups = groups_read(world, eni)
+        self.parts = parts
         self.lines: Sequence[Line] = parts[0] if len(parts) == 1 else _in_order(parts)
         self.group_ids = eni.group_ids
         self.default = default_of(groups, direction)

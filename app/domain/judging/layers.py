@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from app.domain.addresses import AddressFamily, Block
@@ -55,6 +56,8 @@ class Layer:
         self._lists: dict[str, Matches] = {}
         self._near: dict[Hashable, int] = {}
         self._crowded: dict[tuple[int, int], int] = {}
+        self._parts: dict[int, tuple[Sequence[Line], Sequence[Told]]] = {}
+        self._asked: dict[int, int] = {}
 
     # --- ends ---------------------------------------------------------------------
 
@@ -275,12 +278,29 @@ class Layer:
         """Return what the lines of a protocol say; those of the bench asked last are at hand."""
         asked = (bench, end.block.first if bench.owns else 0)
         if self._last[0] != asked:
-            told = told_to_all(bench.lines, end, self.matches)
+            told = self._told_by_all(bench, end)
             self._last = (asked, by_protocol(told, [line.protocol for line, _, _ in told]))
         told_by = self._last[1]
         return told_by.get(spoken) or told_by[Protocol.ALL]
 
     _last: tuple[Hashable, Mapping[Protocol, Sequence[Told]]] = (None, {})
+
+    def _told_by_all(self, bench: Bench, end: InterfaceEnd) -> Sequence[Told]:
+        """Return what all lines of a bench say; groups whose lines hold for all members of
+        theirs say the same wherever they judge, so that of those asked often it is kept.
+        """
+        for lines in bench.parts:
+            self._asked[id(lines)] = self._asked.get(id(lines), 0) + 1
+        if bench.owns or all(self._asked[id(lines)] < _OFTEN for lines in bench.parts):
+            return told_to_all(bench.lines, end, self.matches)
+        parts = [self._told_by(lines, end) for lines in bench.parts]
+        return parts[0] if len(parts) == 1 else sorted(chain.from_iterable(parts), key=_told_order)
+
+    def _told_by(self, lines: Sequence[Line], end: InterfaceEnd) -> Sequence[Told]:
+        """Return what the lines of one group say, kept together with the lines: by their id."""
+        if id(lines) not in self._parts:
+            self._parts[id(lines)] = (lines, told_to_all(lines, end, self.matches))
+        return self._parts[id(lines)][1]
 
     def naming(self, group_id: str, direction: Direction) -> int:
         """Return the ends that a rule of this direction judges by naming `group_id`."""
@@ -330,6 +350,10 @@ def told_of(
     ]
 
 
+def _told_order(told: Told) -> tuple[tuple[int, bool], str, str]:
+    return told[0].order
+
+
 def told_to_all(lines: Iterable[Line], own: InterfaceEnd, matches: "MatchesOf") -> list[Told]:
     """Return what lines say at one end, to whomever."""
     address = own.block.first
@@ -375,7 +399,7 @@ class _Changed(Layer):
         self.positions, self.is_single = base.positions, base.is_single
         self.addresses, self._places = base.addresses, base._places  # noqa: SLF001 - of its own kind
         self._crowded = base._crowded  # noqa: SLF001 - of its own kind
-        self._base, self._rows, self._lists = base, {}, {}
+        self._base, self._rows, self._lists, self._parts, self._asked = base, {}, {}, {}, {}
         self.firsts, self.everyone = base.firsts, base.everyone
         self.ends, self.members = base.ends, base.members
         self._touched_groups, self._relisted = groups, lists
@@ -450,6 +474,9 @@ def positions_of(mask: int) -> list[int]:
 
 _FEW = 256
 """Up to so many bits are faster taken one by one."""
+
+_OFTEN = 4
+"""What a group says to all is kept when asked this often: before, keeping costs more."""
 
 _SOME = 64
 """Blocks of more ends than these are few, named often, and worth keeping."""
