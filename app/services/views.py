@@ -37,7 +37,10 @@ from app.services.memory import Look, Memory
 from app.services.scopes import GroupAt, InstanceAt, Scope
 
 MOST_INSTANCES = 1000
-"""Instances that one request may be about."""
+"""Instances of which one request may ask for all pairs."""
+
+MOST_AROUND = 10_000
+"""Instances that one request may look at around one of them."""
 
 MOST_DRAWN = 22_500
 """Pairs of different sets of groups that a picture folds, from 150 sets to as many: a picture
@@ -106,10 +109,11 @@ class ViewsService:
         """
         look = self._memory.look(refresh=refresh)
         all_targets = targets or scope
-        listed = {part: _listed(look, part) for part in (*scope, *targets)}
-        world = look.world(_scope(listed, with_neighbours=False))
+        most = MOST_INSTANCES
+        listed = {part: _listed(look, part, most) for part in (*scope, *targets)}
+        world = look.world(_scope(listed, most, with_neighbours=False))
         sources = _members(world, scope, listed)
-        _check_size(len(sources | _members(world, all_targets, listed)))
+        _check_size(len(sources | _members(world, all_targets, listed)), most)
         matrix = Matrix(
             world, sources, _members(world, all_targets, listed), plane=plane, family=family
         )
@@ -151,9 +155,9 @@ class ViewsService:
         parts = scope or [
             Part(each) for each in self._directory.places() if each.region_id == place.region_id
         ]
-        listed = {part: _listed(look, part) for part in parts}
+        listed = {part: _listed(look, part, MOST_AROUND) for part in parts}
         listed[Part(place, frozenset({instance_id}))] = frozenset({instance_id})
-        world = look.world(_scope(listed, with_neighbours=True))
+        world = look.world(_scope(listed, MOST_AROUND, with_neighbours=True))
         reach = Reach(world)
         circles = [
             (own, {each: reach.circle(own, each, traffic, plane) for each in Direction})
@@ -169,27 +173,26 @@ class ViewsService:
         return _drawn(picture, title, read, format)
 
 
-def _listed(look: Look, part: Part) -> frozenset[str]:
+def _listed(look: Look, part: Part, most: int) -> frozenset[str]:
     """Return the ids of the instances that a part names, or of all that are in its place."""
     if not part.is_whole:
         return part.instance_ids
     cloud = look.of(part.place.account_id, part.place.region_id)
-    everybody = cloud.everybody(most=MOST_INSTANCES)
+    everybody = cloud.everybody(most=most)
     if everybody is None:
-        raise _too_many()
+        raise _too_many(most)
     return frozenset(each.instance_id for each in everybody)
 
 
-def _too_many() -> TooManyItemsError:
+def _too_many(most: int) -> TooManyItemsError:
     return TooManyItemsError(
-        f"the scope has more than {MOST_INSTANCES} instances: name instances or groups",
-        limit=MOST_INSTANCES,
+        f"the scope has more than {most} instances: name instances or groups", limit=most
     )
 
 
-def _check_size(instances: int) -> None:
-    if instances > MOST_INSTANCES:
-        raise _too_many()
+def _check_size(instances: int, most: int) -> None:
+    if instances > most:
+        raise _too_many(most)
 
 
 def _check_breadth(matrix: Matrix) -> None:
@@ -201,13 +204,13 @@ def _check_breadth(matrix: Matrix) -> None:
         )
 
 
-def _scope(listed: Mapping[Part, frozenset[str]], *, with_neighbours: bool) -> Scope:
+def _scope(listed: Mapping[Part, frozenset[str]], most: int, *, with_neighbours: bool) -> Scope:
     groups: set[GroupAt] = {
         (part.place, group_id) for part in listed for group_id in part.group_ids
     }
     instances = {(part.place, each) for part, found in listed.items() for each in found}
     named = {each for each in instances if not _is_listed(each, listed)}
-    _check_size(len(instances))
+    _check_size(len(instances), most)
     return Scope(
         instances=frozenset(named),
         optional_instances=frozenset(instances - named),

@@ -240,15 +240,17 @@ def crowd(count: int, *, groups: int = 2) -> Document:
 
 
 def test_a_scope_of_too_many_instances_is_refused(api: Api, cloud: Cloud) -> None:
+    """All pairs of a thousand, and everybody around one of ten thousand."""
+    around = {"instance": examples.SHOP_PART | {"instance_id": "i-0"}, "protocol": "icmp"}
     cloud.put(crowd(1001))
-    for path, body in (
-        (MATRIX, {"scope": [examples.SHOP_PART]}),
-        (MATRIX, {"scope": [examples.SHOP_PART | {"security_group_ids": ["sg-0", "sg-1"]}]}),
-        (
-            CIRCLE,
-            {"instance": examples.SHOP_PART | {"instance_id": "i-0"}, "protocol": "icmp"},
-        ),
-    ):
-        answer = api.ask("POST", path, body)
+    answer = api.ask("POST", CIRCLE, around)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["reached_by"]["instances"]) == 500
+    for scope in ({}, {"security_group_ids": ["sg-0", "sg-1"]}):
+        answer = api.ask("POST", MATRIX, {"scope": [examples.SHOP_PART | scope]})
         assert (answer.status_code, answer.json()["code"]) == (422, "too_many_items")
         assert "1000" in answer.json()["detail"]
+    cloud.put(crowd(10_001))
+    answer = api.ask("POST", CIRCLE, {**around, "refresh": True})
+    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_items")
+    assert "10000" in answer.json()["detail"]

@@ -24,7 +24,7 @@ from app.domain.errors import DuplicateItemError, InvalidPortError
 from app.domain.flows import Cause, Outcome, Traffic
 from app.domain.groups import Place
 from app.domain.rules import ANY_PORT, NicType, PortRange, Protocol
-from app.services.views import MOST_INSTANCES, Format, Part
+from app.services.views import MOST_AROUND, MOST_INSTANCES, Format, Part
 
 MOST_PARTS = 20
 
@@ -160,7 +160,7 @@ class WhoCanReachRequest(In):
         Field(
             description="Who may be on the other end, beside addresses outside; left out, every "
             "instance of the region in all registered accounts. At most "
-            f"{MOST_INSTANCES} instances."
+            f"{MOST_AROUND} instances."
         ),
     ] = MISSING
     nic_type: AskedPlane = NicType.INTRANET
