@@ -28,6 +28,7 @@ from app.services.backups import BackupsService
 from app.services.callers import eyes, sight
 from app.services.changes import ChangesService, Patience
 from app.services.compactions import CompactionsService
+from app.services.comparisons import ComparisonsService
 from app.services.completion import Completion
 from app.services.connections import ConnectionsService
 from app.services.drift import DriftService
@@ -249,11 +250,12 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         most_age=_most_age(settings),
         capacity=settings.inventory_capacity,
     )
+    access = AccessService(store=store, clock=clock)
     house = House(
         identity=IdentityService(
             bootstrap_key=settings.administrator_key, store=store, clock=clock
         ),
-        access=AccessService(store=store, clock=clock),
+        access=access,
         api_keys=ApiKeysService(
             store=store, clock=clock, ids=ids, lifetime=settings.api_key_lifetime
         ),
@@ -268,6 +270,7 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         guardrails=GuardrailsService(guardrails=guardrails, plans=plans),
         connections=connections,
         drift=drift,
+        comparisons=ComparisonsService(access=access, worlds=worlds, limits=limits, bounds=bounds),
         operations=operations,
         interventions=interventions,
         backups=backups,

@@ -47,6 +47,7 @@ NEEDS: Mapping[str, Need] = {
     "show_matrix": _READS,
     "show_who_can_reach": _READS,
     "create_plan": _CHANGES,
+    "compare_plans": _READS,
     "get_plan": _READS,
     "apply_plan": _CHANGES,
     "create_connection": _CHANGES,

@@ -11,6 +11,7 @@ from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
+from app.services.comparisons import ComparisonsService
 from app.services.connections import ConnectionsService
 from app.services.drift import DriftService
 from app.services.guardrails import GuardrailsService
@@ -53,6 +54,10 @@ async def _plans(house: InHouse) -> PlansService:
 
 async def _guardrails(house: InHouse) -> GuardrailsService:
     return house.guardrails
+
+
+async def _comparisons(house: InHouse) -> ComparisonsService:
+    return house.comparisons
 
 
 async def _connections(house: InHouse) -> ConnectionsService:
@@ -113,6 +118,7 @@ Inventory = Annotated[InventoryService, Depends(_inventory)]
 Hygiene = Annotated[HygieneService, Depends(_hygiene)]
 Plans = Annotated[PlansService, Depends(_plans)]
 Guardrails = Annotated[GuardrailsService, Depends(_guardrails)]
+Comparisons = Annotated[ComparisonsService, Depends(_comparisons)]
 Connections = Annotated[ConnectionsService, Depends(_connections)]
 Drift = Annotated[DriftService, Depends(_drift)]
 Operations = Annotated[OperationsService, Depends(_operations)]

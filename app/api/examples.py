@@ -870,6 +870,53 @@ PLAN_REQUESTS: Any = {
     ),
 }
 
+COMPARE_REQUESTS: Any = {
+    "accounts": _named(
+        "Two accounts: by address or by group",
+        "Nobody can join a group of another account.",
+        {
+            "connection": {
+                "source": _instances(SHOP, "i-web01"),
+                "target": _instances(DATA, "i-db01"),
+                "flows": _MYSQL,
+            }
+        },
+    ),
+    "tiers": _named(
+        "Two tiers of one account",
+        "All four methods are possible, and open differently much.",
+        {
+            "connection": {
+                "source": _instances(SHOP, "i-web01", "i-web02"),
+                "target": _instances(SHOP, "i-app01"),
+                "flows": [{"protocol": "tcp", "port_range": "9090/9090"}],
+            }
+        },
+    ),
+    "enterprise": _named(
+        "An enterprise group: only addresses",
+        "Enterprise groups know no peers and no inner access.",
+        {
+            "connection": {
+                "source": _instances(SHOP, "i-vpc-web01"),
+                "target": _instances(SHOP, "i-ent01"),
+                "flows": _MYSQL,
+            }
+        },
+    ),
+    "nothing works": _named(
+        "Two networks that are not connected: nothing",
+        "That no method is possible is an answer as well; each says why.",
+        {
+            "connection": {
+                "source": _instances(SHOP, "i-web01"),
+                "target": _instances(SHOP, "i-vpc-app01"),
+                "flows": _MYSQL,
+            }
+        },
+    ),
+}
+
 # --- assertions -------------------------------------------------------------------
 
 _WEB_TIER: Json = {
@@ -1028,6 +1075,294 @@ PLAN: Json = {
     "fingerprint": _FINGERPRINT,
     "created_at": "2026-01-05T08:02:00Z",
     "expires_at": "2026-01-05T09:02:00Z",
+}
+
+COMPARISON: Json = {
+    "situation": {
+        "code": "several_accounts",
+        "accounts": 2,
+        "instances": 2,
+        "roles": 2,
+        "advised": "group_authorization",
+        "advice": "authorize groups where several accounts are involved",
+    },
+    "asked_pairs": 1,
+    "methods": [
+        {
+            "method": "address_rules",
+            "possible": True,
+            "advised": False,
+            "refusal": None,
+            "work": {
+                "changes": [
+                    {
+                        "action": "add_rules",
+                        "account_id": DATA,
+                        "region_id": REGION,
+                        "group_id": "sg-db",
+                        "reason": "sg-db is a group of i-db01; its other members stay closed",
+                        "rules": [
+                            {
+                                "direction": "ingress",
+                                "policy": "accept",
+                                "priority": 1,
+                                "protocol": "tcp",
+                                "port_range": "3306/3306",
+                                "nic_type": "intranet",
+                                "peer": {"cidr": "10.170.1.1/32"},
+                                "own_cidr": "10.170.3.1/32",
+                                "description": "",
+                            }
+                        ],
+                    }
+                ],
+                "rules": 1,
+                "memberships": 0,
+                "groups": 0,
+                "calls": 5,
+                "gained": {
+                    "pairs": 1,
+                    "port_pairs": 1,
+                    "items": [
+                        {
+                            "source": {
+                                "account_id": SHOP,
+                                "region_id": REGION,
+                                "instance_id": "i-web01",
+                                "address": "10.170.1.1",
+                            },
+                            "target": {
+                                "account_id": DATA,
+                                "region_id": REGION,
+                                "instance_id": "i-db01",
+                                "address": "10.170.3.1",
+                            },
+                            "protocol": "tcp",
+                            "port_range": "3306/3306",
+                            "nic_type": "intranet",
+                            "address_family": "ipv4",
+                            "asked": True,
+                            "certain": True,
+                        }
+                    ],
+                    "truncated": False,
+                },
+                "extra_pairs": 0,
+                "extra_port_pairs": 0,
+                "quotas": [
+                    {
+                        "name": "peer_groups_per_group",
+                        "account_id": DATA,
+                        "subject": "sg-db",
+                        "used": 1,
+                        "after": 1,
+                        "limit": 20,
+                        "still_fit": None,
+                    },
+                    {
+                        "name": "rules_per_group",
+                        "account_id": DATA,
+                        "subject": "sg-db",
+                        "used": 1,
+                        "after": 2,
+                        "limit": 200,
+                        "still_fit": 198,
+                    },
+                    {
+                        "name": "rules_per_nic",
+                        "account_id": DATA,
+                        "subject": "i-db02",
+                        "used": 1,
+                        "after": 2,
+                        "limit": 1000,
+                        "still_fit": 998,
+                    },
+                ],
+                "still_fit": 198,
+                "undoing": {"rules": 1, "memberships": 0, "groups": 0, "calls": 5},
+                "survives": {
+                    "source_address": False,
+                    "target_address": False,
+                    "one_more_source": False,
+                    "one_more_target": False,
+                },
+                "warnings": [],
+            },
+        },
+        {
+            "method": "shared_group",
+            "possible": False,
+            "advised": False,
+            "refusal": {
+                "code": "method_not_possible",
+                "detail": "a group belongs to one account, and only its instances can join it",
+                "obstacles": [
+                    {
+                        "code": "cross_account_not_possible",
+                        "detail": "a group belongs to one account, and "
+                        "only its instances can join it",
+                        "account_id": SHOP,
+                    }
+                ],
+            },
+            "work": None,
+        },
+        {
+            "method": "dedicated_group",
+            "possible": False,
+            "advised": False,
+            "refusal": {
+                "code": "method_not_possible",
+                "detail": "a group belongs to one account, and only its instances can join it",
+                "obstacles": [
+                    {
+                        "code": "cross_account_not_possible",
+                        "detail": "a group belongs to one account, and "
+                        "only its instances can join it",
+                        "account_id": SHOP,
+                    }
+                ],
+            },
+            "work": None,
+        },
+        {
+            "method": "group_authorization",
+            "possible": True,
+            "advised": True,
+            "refusal": None,
+            "work": {
+                "changes": [
+                    {
+                        "action": "add_rules",
+                        "account_id": DATA,
+                        "region_id": REGION,
+                        "group_id": "sg-db",
+                        "reason": "sg-db guards i-db01; sg-web of account "
+                        "1000000000000001 stands for the source "
+                        "and its 2 members",
+                        "rules": [
+                            {
+                                "direction": "ingress",
+                                "policy": "accept",
+                                "priority": 1,
+                                "protocol": "tcp",
+                                "port_range": "3306/3306",
+                                "nic_type": "intranet",
+                                "peer": {"group_id": "sg-web", "account_id": SHOP},
+                                "own_cidr": "10.170.3.1/32",
+                                "description": "",
+                            }
+                        ],
+                    }
+                ],
+                "rules": 1,
+                "memberships": 0,
+                "groups": 0,
+                "calls": 5,
+                "gained": {
+                    "pairs": 2,
+                    "port_pairs": 2,
+                    "items": [
+                        {
+                            "source": {
+                                "account_id": SHOP,
+                                "region_id": REGION,
+                                "instance_id": "i-web01",
+                                "address": "10.170.1.1",
+                            },
+                            "target": {
+                                "account_id": DATA,
+                                "region_id": REGION,
+                                "instance_id": "i-db01",
+                                "address": "10.170.3.1",
+                            },
+                            "protocol": "tcp",
+                            "port_range": "3306/3306",
+                            "nic_type": "intranet",
+                            "address_family": "ipv4",
+                            "asked": True,
+                            "certain": True,
+                        },
+                        {
+                            "source": {
+                                "account_id": SHOP,
+                                "region_id": REGION,
+                                "instance_id": "i-web02",
+                                "address": "10.170.1.2",
+                            },
+                            "target": {
+                                "account_id": DATA,
+                                "region_id": REGION,
+                                "instance_id": "i-db01",
+                                "address": "10.170.3.1",
+                            },
+                            "protocol": "tcp",
+                            "port_range": "3306/3306",
+                            "nic_type": "intranet",
+                            "address_family": "ipv4",
+                            "asked": False,
+                            "certain": True,
+                        },
+                    ],
+                    "truncated": False,
+                },
+                "extra_pairs": 1,
+                "extra_port_pairs": 1,
+                "quotas": [
+                    {
+                        "name": "peer_groups_per_group",
+                        "account_id": DATA,
+                        "subject": "sg-db",
+                        "used": 1,
+                        "after": 2,
+                        "limit": 20,
+                        "still_fit": 18,
+                    },
+                    {
+                        "name": "rules_per_group",
+                        "account_id": DATA,
+                        "subject": "sg-db",
+                        "used": 1,
+                        "after": 2,
+                        "limit": 200,
+                        "still_fit": 198,
+                    },
+                    {
+                        "name": "rules_per_nic",
+                        "account_id": DATA,
+                        "subject": "i-db02",
+                        "used": 1,
+                        "after": 2,
+                        "limit": 1000,
+                        "still_fit": 998,
+                    },
+                ],
+                "still_fit": 18,
+                "undoing": {"rules": 1, "memberships": 0, "groups": 0, "calls": 5},
+                "survives": {
+                    "source_address": True,
+                    "target_address": False,
+                    "one_more_source": True,
+                    "one_more_target": False,
+                },
+                "warnings": [],
+            },
+        },
+    ],
+    "recommended": "address_rules",
+    "reasons": [
+        (
+            "address_rules opens the least besides what was asked for: 0 extra pairs, 0 "
+            "ports nobody asked for"
+        ),
+        (
+            "the vendor's page would advise group_authorization (authorize groups where "
+            "several accounts are involved), which opens 1 extra pair, 1 port nobody "
+            "asked for"
+        ),
+        "quotas have room for 198 more connections like this one",
+    ],
+    "fingerprint": "718c5b3c527b139f7fb1c9b27b0bda367047473083e2868f51fd2f62c2d955eb",
 }
 
 # --- operations -------------------------------------------------------------------

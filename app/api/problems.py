@@ -76,6 +76,9 @@ KINDS: Mapping[str, Kind] = {
     "body_too_large": Kind(413, "Split the request."),
     "unsupported_media_type": Kind(415, "Send `application/json`, not compressed."),
     "method_not_possible": Kind(422, "Use one of `possible_methods`, or remove the `obstacles`."),
+    "too_many_extra_pairs": Kind(
+        422, "Use one of `possible_methods`, choose other groups, or allow more `max_extra_pairs`."
+    ),
     "no_safe_order": Kind(422, "Make it in two parts: `partial` first, or one group at a time."),
     "quota_insufficient": Kind(422, "Make room in what `quotas` names, or use another method."),
     "not_reachable_after_change": Kind(422, "Read `detail`: something else blocks the flow."),

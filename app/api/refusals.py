@@ -52,6 +52,8 @@ EXAMPLE_DETAILS: Mapping[str, str] = {
     "method_not_possible": "a group belongs to one account, and only its instances can join it",
     "plan_stale": "the cloud has changed since the plan was made",
     "target_not_found": "i-web99 does not exist in 1000000000000001/cn-hangzhou",
+    "too_many_extra_pairs": "group_authorization would open 1 pairs besides those asked for; at "
+    "most 0 may",
     "quota_insufficient": "sg-near-quota would use 205 of 200 rules per group",
 }
 
@@ -99,6 +101,11 @@ EXAMPLE_FACTS: Mapping[str, Document] = {
                 "against": {"count": 1, "items": []},
             }
         ]
+    },
+    "too_many_extra_pairs": {
+        "extra_pairs": 1,
+        "max_extra_pairs": 0,
+        "possible_methods": ["address_rules"],
     },
     "not_ready": {"checks": {"database": True, "cloud": False}},
 }

@@ -54,12 +54,14 @@ class Difference:
     """What two worlds allow differently.
 
     `extra_pairs` counts the gained (source, target, plane), by instance, between which
-    nothing was asked for.
+    nothing was asked for; `extra_port_pairs` what of the `port_pairs` that open was not asked
+    for, be it between ends of which something else was asked.
     """
 
     gained: Exposure
     lost: Exposure
     extra_pairs: int
+    extra_port_pairs: int = 0
 
 
 def difference(
@@ -94,7 +96,12 @@ def difference(
     )
     gained = [patch for patch in found if patch.opens]
     lost = [patch for patch in found if not patch.opens]
-    return Difference(_exposure(gained, cap), _exposure(lost, cap), _extra_pairs(gained))
+    return Difference(
+        _exposure(gained, cap),
+        _exposure(lost, cap),
+        _extra_pairs(gained),
+        sum(patch.extra_port_pairs for patch in gained),
+    )
 
 
 def changes(

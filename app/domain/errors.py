@@ -152,6 +152,12 @@ class QuotaInsufficientError(AppError):
     code, title = "quota_insufficient", "A quota of the cloud has no room for the change"
 
 
+class TooManyExtraPairsError(AppError):
+    """`facts`: `extra_pairs` that would open, `max_extra_pairs` that may, `possible_methods`."""
+
+    code, title = "too_many_extra_pairs", "More would open besides what was asked for than may"
+
+
 class NoSafeOrderError(AppError):
     """In whatever order: on the way something would be open that is neither before nor after,
     or closed that is to stay open.

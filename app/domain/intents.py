@@ -66,7 +66,8 @@ class Intent:
     """A connect request, parsed.
 
     `traffic` is not empty. `group_id` is the group to share (method `shared_group`),
-    `group_name` the name of the new one (method `dedicated_group`).
+    `group_name` the name of the new one (method `dedicated_group`). `max_extra_pairs` is the most
+    pairs that may open although nothing was asked between them; None: as many as it takes.
     """
 
     method: MethodName
@@ -81,6 +82,7 @@ class Intent:
     reason: str = ""
     group_id: str | None = None
     group_name: str | None = None
+    max_extra_pairs: int | None = None
 
     def __post_init__(self) -> None:
         check_priority(self.priority)
@@ -177,6 +179,7 @@ def read_intent(request: Mapping[str, Any]) -> Intent:
         reason=request.get("reason", ""),
         group_id=request.get("security_group_id"),
         group_name=request.get("group_name"),
+        max_extra_pairs=request.get("max_extra_pairs"),
     )
 
 

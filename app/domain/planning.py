@@ -8,11 +8,13 @@ from app.domain.changes import Authorize, Change, Join, Leave, Revoke, is_new_gr
 from app.domain.difference import Difference, difference
 from app.domain.documents import Document
 from app.domain.errors import (
+    AppError,
     GuardrailViolationError,
     InvalidCidrError,
     MethodNotPossibleError,
     QuotaInsufficientError,
     TargetManagedError,
+    TooManyExtraPairsError,
 )
 from app.domain.evaluate import Evaluator
 from app.domain.fingerprint import fingerprint, world_document
@@ -48,16 +50,21 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A plan, and what would refuse it; `plan` is None where nothing could be proposed."""
+    """A plan, and what would refuse it; `plan` is None where nothing could be proposed.
+
+    `is_too_wide` says that it opens more besides what was asked for than the request allows.
+    """
 
     plan: Plan | None
     obstacles: tuple[Obstacle, ...] = ()
     managed: tuple[GroupRef, ...] = ()
     exceeded: tuple[QuotaUse, ...] = ()
+    is_too_wide: bool = False
 
     @property
     def is_possible(self) -> bool:
-        return self.plan is not None and not (self.obstacles or self.managed or self.exceeded)
+        stopped = self.obstacles or self.managed or self.exceeded or self.is_too_wide
+        return self.plan is not None and not stopped
 
 
 def plan_connection(world: World, intent: Intent, limits: Limits, bounds: Bounds) -> Plan:
@@ -66,31 +73,55 @@ def plan_connection(world: World, intent: Intent, limits: Limits, bounds: Bounds
     Raises:
         GuardrailViolationError: it names more addresses than may ever be opened.
         InvalidCidrError: a source in the classic network is wider than one address.
-        TargetManagedError, MethodNotPossibleError, QuotaInsufficientError
+        TargetManagedError, MethodNotPossibleError, QuotaInsufficientError,
+        TooManyExtraPairsError
+    """
+    check_sources(world, intent, bounds)
+    made = draft(world, intent, limits)
+    if made.plan is None or not made.is_possible:
+        raise refusal(made, intent, possible_methods=list(possible_methods(world, intent, limits)))
+    return made.plan
+
+
+def refusal(made: Draft, intent: Intent, **facts: object) -> AppError:
+    """Return the problem because of which a draft is no plan; `facts` go with it."""
+    if made.managed:
+        names = ", ".join(ref.group_id for ref in made.managed)
+        return TargetManagedError(
+            f"{names}: managed by a cloud product, only it may change the group",
+            group_ids=[ref.group_id for ref in made.managed],
+            **facts,
+        )
+    if made.obstacles:
+        return MethodNotPossibleError(
+            "; ".join(obstacle.detail for obstacle in made.obstacles[:3]),
+            obstacles=[obstacle_document(each) for each in made.obstacles],
+            **facts,
+        )
+    if made.exceeded or made.plan is None:
+        return QuotaInsufficientError(
+            "; ".join(_exceeded(use) for use in made.exceeded[:3]),
+            quotas=[quota_document(use) for use in made.exceeded],
+            **facts,
+        )
+    extra = made.plan.difference.extra_pairs
+    return TooManyExtraPairsError(
+        f"{intent.method} would open {extra} pairs besides those asked for; "
+        f"at most {intent.max_extra_pairs} may",
+        extra_pairs=extra,
+        max_extra_pairs=intent.max_extra_pairs,
+        **facts,
+    )
+
+
+def check_sources(world: World, intent: Intent, bounds: Bounds) -> None:
+    """Refuse sources entered by hand that may be opened by no method.
+
+    Raises:
+        GuardrailViolationError, InvalidCidrError
     """
     check_addresses(intent, bounds)
     check_classic_sources(world, intent)
-    made = draft(world, intent, limits)
-    if made.managed:
-        names = ", ".join(ref.group_id for ref in made.managed)
-        raise TargetManagedError(
-            f"{names}: managed by a cloud product, only it may change the group",
-            group_ids=[ref.group_id for ref in made.managed],
-            possible_methods=list(possible_methods(world, intent, limits)),
-        )
-    if made.obstacles:
-        raise MethodNotPossibleError(
-            "; ".join(obstacle.detail for obstacle in made.obstacles[:3]),
-            obstacles=[obstacle_document(each) for each in made.obstacles],
-            possible_methods=list(possible_methods(world, intent, limits)),
-        )
-    if made.exceeded or made.plan is None:
-        raise QuotaInsufficientError(
-            "; ".join(_exceeded(use) for use in made.exceeded[:3]),
-            quotas=[quota_document(use) for use in made.exceeded],
-            possible_methods=list(possible_methods(world, intent, limits)),
-        )
-    return made.plan
 
 
 def check_addresses(intent: Intent, bounds: Bounds) -> None:
@@ -141,7 +172,9 @@ def draft(world: World, intent: Intent, limits: Limits) -> Draft:
         return Draft(None, exceeded=beyond)
     plan = foretell(world, intent, proposal, asked, limits)
     exceeded = tuple(use for use in plan.quotas if use.is_exceeded)
-    return Draft(plan, tuple(_still_closed(plan)), (), exceeded)
+    most, extra = intent.max_extra_pairs, plan.difference.extra_pairs
+    is_too_wide = most is not None and extra > most
+    return Draft(plan, tuple(_still_closed(plan)), (), exceeded, is_too_wide)
 
 
 def foretell(

@@ -8,6 +8,7 @@ from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
 from app.services.backups import BackupsService
+from app.services.comparisons import ComparisonsService
 from app.services.connections import ConnectionsService
 from app.services.drift import DriftService
 from app.services.guardrails import GuardrailsService
@@ -36,6 +37,7 @@ class House:
     hygiene: HygieneService
     plans: PlansService
     guardrails: GuardrailsService
+    comparisons: ComparisonsService
     connections: ConnectionsService
     drift: DriftService
     operations: OperationsService

@@ -250,6 +250,12 @@ class Guardrails(Fake):
         return examples.GUARDRAILS_VERDICT
 
 
+class Comparisons(Fake):
+    def compare(self, request: Document) -> Document:
+        self.note("compare", request)
+        return examples.COMPARISON
+
+
 class Connections(Fake):
     def create(self, request: Document, *, wait: bool = True) -> Operation:
         self.note("create", request, wait)
@@ -513,6 +519,7 @@ class Fakes:
     hygiene: Hygiene = field(default_factory=Hygiene)
     plans: Plans = field(default_factory=Plans)
     guardrails: Guardrails = field(default_factory=Guardrails)
+    comparisons: Comparisons = field(default_factory=Comparisons)
     connections: Connections = field(default_factory=Connections)
     drift: Drift = field(default_factory=Drift)
     operations: Operations = field(default_factory=Operations)

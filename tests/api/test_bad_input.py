@@ -241,7 +241,6 @@ CASES = [
     case(BY_GROUP, "bidirektional", True, "unknown_field"),
     case(BY_GROUP, "approved", True, "unknown_field"),
     *(case(BY_GROUP, "expires_at", value, "invalid_expiry") for value in EXPIRIES),
-    case(BY_GROUP, "max_extra_pairs", 0, "unknown_field"),
     case(BY_GROUP, "security_group_id", "sg-web", "unknown_field"),
     case(BY_GROUP, "group_name", "web", "unknown_field"),
     case(BY_GROUP, "target.vpc_id", "vpc-1", "unknown_field"),
@@ -312,6 +311,10 @@ CASES = [
     case(BY_GROUP, INSTANCES, [], "empty_change"),
     case(BY_ADDRESS, "source.addresses", [], "empty_change"),
     case(BY_GROUP, "flows", [], "empty_change"),
+    *(
+        case(each, "max_extra_pairs", value, "validation")
+        for each, value in [(BY_GROUP, -1), (BY_ADDRESS, "0"), (BY_GROUP, True), (BY_GROUP, 1.0)]
+    ),
     case(examples.BY_SHARED_GROUP, "flows", [], "empty_change"),
 ]
 
@@ -327,6 +330,26 @@ def test_a_value_that_cannot_be_meant_is_named_and_placed(
     planned = post(client, "/v1/plans", {"kind": "connect", "connection": body})
     assert (planned.status_code, planned.json()["code"]) == (422, code)
     assert [item["pointer"] for item in planned.json()["errors"]] == [f"/connection{pointer}"]
+    assert fakes.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "pointer"),
+    [
+        ("method", "address_rules", "unknown_field", "/connection/method"),
+        ("source", {"cidr": "10.0.0.1/32"}, "validation", "/connection/source/account_id"),
+        ("source.instance_ids", [], "empty_change", "/connection/source/instance_ids"),
+        ("flows.0.port_range", "0/9", "invalid_port", "/connection/flows/0/port_range"),
+        ("max_extra_pairs", -1, "validation", "/connection/max_extra_pairs"),
+    ],
+)
+def test_what_cannot_be_compared_is_named_and_placed(
+    client: TestClient, fakes: Fakes, path: str, value: object, code: str, pointer: str
+) -> None:
+    body = {key: each for key, each in BY_GROUP.items() if key != "method"}
+    answer = post(client, "/v1/plans/compare", {"connection": changed(body, path, value)})
+    assert answer.status_code == 422
+    assert (code, pointer) in {(each["code"], each["pointer"]) for each in answer.json()["errors"]}
     assert fakes.calls() == []
 
 

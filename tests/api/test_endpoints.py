@@ -162,6 +162,16 @@ def test_a_connection_is_given_another_end(client: TestClient, fakes: Fakes) -> 
         assert client.post(f"/v1/connections/{KNOWN}/extend", json=wrong).status_code == 422
 
 
+@pytest.mark.parametrize("name", examples.COMPARE_REQUESTS)
+def test_methods_are_compared_for_the_request_as_it_was_sent(
+    client: TestClient, fakes: Fakes, name: str
+) -> None:
+    body = examples.COMPARE_REQUESTS[name]["value"]
+    answer = client.post("/v1/plans/compare", json=body)
+    assert (answer.status_code, answer.json()) == (200, examples.COMPARISON)
+    assert fakes.comparisons.asked == [("compare", (body["connection"],))]
+
+
 def test_a_plan_is_spelled_as_it_was_kept(client: TestClient) -> None:
     plan = client.get("/v1/plans/plan-1").json()
     own = {"id": "plan-1", "created_at": "2026-01-05T08:00:00Z"}

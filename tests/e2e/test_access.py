@@ -152,6 +152,11 @@ TABLE: dict[str, Entry] = {
         lambda of: {"instance": of.end(of.target), "protocol": "tcp", "port": 22}
     ),
     "create_plan": changes(lambda of: {"kind": "connect", "connection": of.connection()}),
+    "compare_plans": reads(
+        lambda of: {
+            "connection": {key: each for key, each in of.connection().items() if key != "method"}
+        }
+    ),
     "get_plan": reads(),
     "apply_plan": changes(),
     "create_connection": changes(lambda of: of.connection()),

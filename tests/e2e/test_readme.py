@@ -142,6 +142,22 @@ def test_the_page_about_drift_shows_what_the_service_answers(client: httpx.Clien
     assert told_by(client, "drift.md") == 7
 
 
+def test_the_page_about_methods_shows_what_the_service_answers(client: httpx.Client) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / "choosing.md").read_text("utf-8"))
+    answer: Any = None
+    sent = 0
+    for language, text in blocks:
+        if language == "http":
+            line, body = text.split("\n", 1)
+            verb, path = line.split()
+            answer = client.request(verb, path, json=json.loads(body)).json()
+            sent += 1
+        else:
+            assert_shows(json.loads(text), answer)
+    assert sent == 2
+    assert client.get("/v1/connections").json()["items"] == []
+
+
 def test_the_page_about_backups_shows_what_the_service_answers(client: httpx.Client) -> None:
     blocks = BLOCK.findall((ROOT / "docs" / "backups.md").read_text("utf-8"))
     ids: dict[str, str] = {}

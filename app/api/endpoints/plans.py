@@ -7,10 +7,11 @@ from pydantic import MISSING
 
 from app.api import examples
 from app.api.answers import accepted, answer, created, point_to
-from app.api.dependencies import Operations, Plans, Wait
+from app.api.dependencies import Comparisons, Operations, Plans, Wait
 from app.api.endpoints.inventory import FROM_THE_CLOUD
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
+from app.api.schemas.comparisons import CompareRequest, MethodComparison
 from app.api.schemas.operations import Operation
 from app.api.schemas.plans import (
     ApplyRequest,
@@ -41,6 +42,7 @@ from app.domain.errors import (
     QuotaInsufficientError,
     TargetBusyError,
     TargetManagedError,
+    TooManyExtraPairsError,
     UnknownFieldError,
 )
 
@@ -64,6 +66,7 @@ AGAINST_A_CONNECTION = (
     GuardrailViolationError,
     MethodNotPossibleError,
     QuotaInsufficientError,
+    TooManyExtraPairsError,
     TargetManagedError,
     *FROM_THE_CLOUD,
 )
@@ -102,6 +105,31 @@ def create_plan(
         kept = plans.connect(asked.connection.document())
     response.headers["Location"] = f"/v1/plans/{kept.plan_id}"
     return Plan.of(kept)
+
+
+@router.post(
+    "/compare",
+    responses=answer(200, "All four methods.", examples.COMPARISON)
+    | refusals(
+        InvalidInputError,
+        UnknownFieldError,
+        InvalidConnectionError,
+        InvalidCidrError,
+        GuardrailViolationError,
+        *FROM_THE_CLOUD,
+    ),
+)
+def compare_plans(
+    body: Annotated[CompareRequest, Body(openapi_examples=examples.COMPARE_REQUESTS)],
+    comparisons: Comparisons,
+) -> MethodComparison:
+    """Compare what each of the four methods would do for a connect request without a method:
+    whether it is possible, or what stands in its way; what it changes, opens besides, uses of
+    each quota and for how many more connections that leaves room; what taking it back takes
+    and what the connection survives. One is recommended, with the reasons. That none is
+    possible is an answer, not a problem. Nothing is kept.
+    """
+    return MethodComparison.model_validate(comparisons.compare(body.connection.document()))
 
 
 @router.get(

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import MISSING, Discriminator, Field, RootModel, StrictBool, Tag, WithJsonSchema
+from pydantic import (
+    MISSING,
+    Discriminator,
+    Field,
+    RootModel,
+    StrictBool,
+    StrictInt,
+    Tag,
+    WithJsonSchema,
+)
 
 from app.api.problems import kept_problem
 from app.api.schemas.base import COMPONENT, In, Out, names_of
@@ -78,6 +87,14 @@ def _groups_or_instances(side: object) -> str:
     return "by group" if "security_group_ids" in names_of(side) else "by instance"
 
 
+def _any_side(side: object) -> str:
+    return (
+        _addresses_or_instances(side)
+        if "addresses" in names_of(side)
+        else _groups_or_instances(side)
+    )
+
+
 class AddressRulesSource(
     RootModel[
         Annotated[
@@ -102,15 +119,37 @@ class GroupAuthorizationSource(
     """Whose groups are let in: those of instances, or entered by hand."""
 
 
+class AnySource(
+    RootModel[
+        Annotated[
+            Annotated[InstancesInGroup, Tag("by instance")]
+            | Annotated[SourceAddresses, Tag("by address")]
+            | Annotated[PeerGroups, Tag("by group")],
+            Discriminator(_any_side),
+        ]
+    ]
+):
+    """Who shall be let in, by whichever method takes it."""
+
+
 # --- the four methods ----------------------------------------------------------------
 
 
-class _Connect(In):
-    # Named here so that they come first; each method says what they are.
+class _Sides(In):
+    # Named here so that they come first; each kind of request says what they are.
+    source: Any
+    target: Any
+    flows: Any
+
+
+class _Named(In):
     method: MethodName
     source: Any
     target: Any
     flows: Any
+
+
+class _Options(In):
     bidirectional: Annotated[
         StrictBool, Field(description="Whether targets shall reach the sources as well.")
     ] = False
@@ -120,6 +159,15 @@ class _Connect(In):
         Field(description="Whether a rule that drops an asked flow today may be overridden."),
     ] = False
     address_family: AddressFamily = AddressFamily.IPV4
+    max_extra_pairs: Annotated[
+        StrictInt | MISSING,
+        Field(
+            ge=0,
+            le=10**9,
+            description="Most pairs that may open although nothing was asked between them; a plan "
+            "that opens more is refused. Left out: as many as it takes; the plan counts them.",
+        ),
+    ] = MISSING
     reason: Annotated[
         Reason, Field(description="Why; it is kept in the descriptions of new rules.")
     ] = ""
@@ -130,6 +178,10 @@ class _Connect(In):
             "second and with its zone. Left out, it stands until it is disconnected."
         ),
     ] = MISSING
+
+
+class _Connect(_Options, _Named):
+    """What the four methods have in common."""
 
 
 _Scope = Annotated[
@@ -216,6 +268,27 @@ class ExtendRequest(In):
     expires_at: Annotated[
         ExpiryText, Field(description="Later or earlier than before, but still to come.")
     ]
+
+
+class ComparedConnection(_Options, _Sides):
+    """A connect request without a method, with what any of the methods looks at."""
+
+    source: AnySource
+    target: InstancesInGroup
+    flows: _OptionalFlows = MISSING
+    scope: _Scope = Scope.INSTANCE
+    security_group_id: Annotated[
+        GroupId | MISSING,
+        Field(
+            description="The group to join by method `shared_group`; left out, the one with the "
+            "least extra access."
+        ),
+    ] = MISSING
+
+    def document(self) -> Document:
+        """Return the request as it was sent: nothing added, nothing left out."""
+        document: Document = self.model_dump(mode="json", exclude_unset=True)
+        return document
 
 
 # --- answers -------------------------------------------------------------------------

@@ -52,6 +52,12 @@ class Patch:
         """Number of pairs, each as often as ports change between the two."""
         return self.pairs * port_count(self.shifts, self.family)
 
+    @property
+    def extra_port_pairs(self) -> int:
+        """What of the `port_pairs` nobody asked for."""
+        besides = [shift for shift in self.shifts if not shift.tag.asked]
+        return self.pairs * port_count(besides, self.family)
+
 
 def identity(end: End) -> Hashable:
     """Return the instance, block or group that an end is of."""

@@ -24,7 +24,7 @@ from app.domain.plan import (
     asked_instances,
 )
 from app.domain.rules import GroupPeer
-from app.domain.world import InterfaceEnd, World
+from app.domain.world import End, GroupEnd, InterfaceEnd, World
 
 
 class GroupAuthorization:
@@ -82,16 +82,26 @@ def _named_groups(opening: Opening, world: World, asked: AskedFlow) -> Iterator[
     """Groups that a rule may name for the source of this flow."""
     source, intent = asked.flow.source, opening.intent
     if isinstance(intent.source, GroupSide):
-        own = source.eni.group_ids if isinstance(source, InterfaceEnd) else None
+        own = _groups_of(source)
         for group_id in intent.source.group_ids:
             group = world.groups.get(group_id)
             if group is not None and group.managed:
                 opening.managed.add(group.ref)
-            elif own is None or group_id in own:
+            elif group_id in own:
                 yield GroupRef(group_id, intent.source.place.account_id)
     elif isinstance(source, InterfaceEnd):
         for group in usable_groups(opening, world, source.instance):
             yield group.ref
+
+
+def _groups_of(end: End) -> frozenset[str]:
+    match end:
+        case InterfaceEnd(_, eni):
+            return eni.group_ids
+        case GroupEnd(ref):
+            return frozenset({ref.group_id})
+        case _:
+            return frozenset()
 
 
 def _rank(
