@@ -100,3 +100,9 @@ def test_a_client_of_another_origin_tells_the_story(simulator: Running) -> None:
     assert "libcloud" in made[0]["user_agent"]
     assert [call["region_id"] for call in made if call["action"] == "JoinSecurityGroup"] == [""] * 2
     assert sum(call["action"] == "DescribeInstances" for call in made) >= 13
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_client_of_another_language_tells_the_story(simulator: Running, method: str) -> None:
+    assert told(simulator, environment_of_others(), "pop_core", method) == STORY
+    assert "Node.js" in calls(simulator)[0]["user_agent"]

