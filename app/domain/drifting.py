@@ -183,7 +183,8 @@ class _Case:
             if not is_open(verdict) and verdict.outcome is Outcome.BLOCKED:
                 because: tuple[Discrepancy, ...] = ()
                 if len(found) < EXAMINED:
-                    because = self._least(partial(self._passes, number))
+                    about = self._about(verdict.flow.source, verdict.flow.target)
+                    because = self._least(about, partial(self._passes, number))
                 found.append(Closed(verdict.flow, verdict, because))
         return found
 
@@ -198,12 +199,33 @@ class _Case:
         flows = list(asked_flows(world, self._intent))
         return number < len(flows) and is_open(Evaluator(world).explain(flows[number]))
 
-    def _least(self, is_mended: Callable[[World], bool]) -> tuple[Discrepancy, ...]:
-        """The least of what happened that has to be undone; nothing where all of it is in vain."""
-        needed = list(self._happened)
+    def _about(self, *ends: End) -> list[Discrepancy]:
+        """What happened to these ends and to the groups that they are in, or were: nothing else
+        can decide about what passes between them.
+        """
+        instances = {each.instance for each in ends if isinstance(each, InterfaceEnd)}
+        names = {each.instance_id for each in instances}
+        groups = {
+            group_id
+            for instance in instances
+            for eni in instance.enis
+            for group_id in eni.group_ids | self._kept.groups_of(instance, eni)
+        }
+        return [
+            each
+            for each in self._happened
+            if each.kind is DiscrepancyKind.PREFIX_LIST_CHANGED
+            or (each.part in names if each.kind in OF_INSTANCES else each.name in groups)
+        ]
+
+    def _least(
+        self, happened: Sequence[Discrepancy], is_mended: Callable[[World], bool]
+    ) -> tuple[Discrepancy, ...]:
+        """The least of it that has to be undone; nothing where undoing all of it is in vain."""
+        needed = list(happened)
         if not is_mended(reverted(self._world, needed)):
             return ()
-        for one in self._happened:
+        for one in happened:
             rest = [each for each in needed if each is not one]
             if is_mended(reverted(self._world, rest)):
                 needed = rest
@@ -235,7 +257,7 @@ class _Case:
             for item in found.gained.items
             if not item.asked and (self._is_between(item) or not _passes_in(judge, bare, item))
         ]
-        told = [self._explained(each, happened) for each in wider[:EXAMINED]]
+        told = [self._explained(each) for each in wider[:EXAMINED]]
         return [*told, *wider[EXAMINED:], *self._reused()]
 
     def _is_between(self, item: Item) -> bool:
@@ -248,7 +270,7 @@ class _Case:
         both_ways = self._intent.bidirectional or self._intent.method in MEMBERSHIPS
         return both_ways and _is_of(item.source, target) and _is_of(item.target, source)
 
-    def _explained(self, wider: Wider, happened: list[Discrepancy]) -> Wider:
+    def _explained(self, wider: Wider) -> Wider:
         """Find the least that has to be undone so that not all of the item passes."""
         item = wider.item
 
@@ -256,10 +278,11 @@ class _Case:
             bare = without(world, self._ours.others)
             return not _passes_in(Evaluator(bare), bare, item)
 
+        happened = self._about(item.source, item.target)
         for one in happened:
             if is_closed(reverted(self._world, [one])):
                 return replace(wider, because=(one,))
-        return replace(wider, because=self._least(is_closed))
+        return replace(wider, because=self._least(happened, is_closed))
 
     def _reused(self) -> Iterator[Wider]:
         """Rules of ours that name an address which belongs to somebody else by now."""
@@ -297,6 +320,16 @@ class _Case:
             if block in {_block(item.source), _block(item.target)}:
                 yield Wider(item, (), reused)
 
+
+OF_INSTANCES = frozenset(
+    {
+        DiscrepancyKind.JOINED,
+        DiscrepancyKind.LEFT,
+        DiscrepancyKind.ADDRESS_CHANGED,
+        DiscrepancyKind.CLASSIC_LINK_CHANGED,
+    }
+)
+"""Differences that are about one instance; `name` of the others is a group or a list."""
 
 MEMBERSHIPS = frozenset({MethodName.SHARED_GROUP, MethodName.DEDICATED_GROUP})
 

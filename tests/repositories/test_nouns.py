@@ -14,7 +14,7 @@ from app.domain.assertions import AssertionStatus, Transition
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import AlreadyExistsError, InvalidStateError, NotFoundError
 from app.domain.operations import OperationStatus, StepStatus
-from app.ports.store import BackupFilter, Page, Store, Work
+from app.ports.store import BackupFilter, Expiring, Page, Store, Work
 from tests.repositories.values import (
     NOON,
     PLACE,
@@ -357,6 +357,44 @@ def test_an_intent_keeps_the_name_by_which_a_new_group_was_called(store: Store) 
 
 
 # --- turns ---------------------------------------------------------------------
+
+
+def test_connections_that_stand_are_found_by_their_end_and_by_their_last_check(
+    store: Store,
+) -> None:
+    active, minute = ConnectionStatus.ACTIVE, timedelta(minutes=1)
+    made = {
+        "plain": connection(connection_id="plain", status=active),
+        "ends": replace(
+            connection(connection_id="ends", status=active),
+            expires_at=NOON + minute,
+            ending={"attempts": 1, "operation_id": None, "error": {"code": "x"}},
+            checked_at=NOON + 2 * minute,
+            conditions=({"type": "intact", "status": "true"},),
+        ),
+        "pending": replace(connection(connection_id="pending"), expires_at=NOON, checked_at=NOON),
+        "over": replace(
+            connection(connection_id="over", status=ConnectionStatus.DISCONNECTED),
+            expires_at=NOON,
+        ),
+    }
+    with store.write() as work:
+        for each in made.values():
+            work.connections.add(each)
+        work.commit()
+    with store.read() as work:
+        assert work.connections.get("ends") == made["ends"]
+        assert {each.connection_id: each for each in work.connections.expiring()} == {
+            "ends": Expiring("ends", active, NOON + minute),
+            "pending": Expiring("pending", ConnectionStatus.PENDING, NOON),
+        }
+        assert work.connections.unchecked(NOON) is None
+        assert work.connections.unchecked(NOON + minute) == "plain"
+    with store.write() as work:
+        work.connections.update(replace(made["plain"], checked_at=NOON + 3 * minute))
+        work.commit()
+    with store.read() as work:
+        assert work.connections.unchecked(NOON + 5 * minute) == "ends"
 
 
 def test_turns_are_taken_in_order_for_every_shared_key(store: Store) -> None:

@@ -1,6 +1,7 @@
 """What somebody did to the groups of a connection is told as what it is to the connection."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +17,9 @@ from app.domain.intents import read_intent
 from app.domain.operations import OperationStatus
 from app.domain.plan import asked_flows, is_open
 from app.services.plans import Planned
+from tests.support.chance import Seeded
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, instance_entry
-from tests.support.e2e import Document, connect_request, rule
+from tests.support.e2e import Document, Probe, asked_probes, connect_request, rule
 from tests.support.seeded.cloud import adding, described, removing
 from tests.support.seeded.scenes import Act, Scene, place
 from tests.support.seeded.simulation import Simulation
@@ -272,6 +274,51 @@ def test_a_drift_is_told_as_what_it_is_to_the_connection(drift: Drift) -> None:
     told = found[drift.said[0]] if drift.said else found["intact"]
     assert told["reason"] == drift.why, told
     assert bool(told["evidence"]) is bool(drift.said)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_what_is_told_agrees_with_what_the_cloud_lets_pass(seed: int) -> None:
+    check_drawn(seed)
+
+
+@pytest.mark.long
+def test_what_is_told_of_a_thousand_drifts_agrees_with_what_the_cloud_lets_pass() -> None:
+    for seed in range(1000):
+        check_drawn(f"long {seed}")
+
+
+def check_drawn(seed: object) -> None:
+    """Let others do things that are drawn, and ask the simulator's own walk what became of it.
+
+    The walk sees single packets, so of what it does not see more may be told.
+    """
+    chance = Seeded(f"drift {seed}")
+    drawn = chance.one((ADDRESS, GROUP, SHARED, DEDICATED, WHOLE, BOTH_WAYS, MANY))
+    story = Story({**drawn, "flows": ADDRESS["flows"]})
+    cloud, request = story.run.cloud, story.connection.request
+    then = cloud.passing(cloud.truth)
+    asked = set(asked_probes(story.run.scene.estate, request)) & set(cloud.probes)
+    sides = [frozenset(request[name]["instance_ids"]) for name in ("source", "target")]
+    for _ in range(chance.number(1, 4)):
+        story.run.do_hand()
+        now, without_us = cloud.passing(cloud.truth), cloud.passing(cloud.others)
+        found = {name: each["status"] for name, each in story.check().items()}
+        assert found["broken"] == ("false" if asked <= now else "true"), (seed, found)
+        wider = {each for each in now - then - asked if is_concerned(each, sides, without_us)}
+        if wider:
+            assert found["widened"] == "true", (seed, wider)
+        if found["intact"] == "true":
+            assert asked <= now
+            assert not wider
+
+
+def is_concerned(
+    probe: Probe, sides: Sequence[frozenset[str]], without_us: AbstractSet[Probe]
+) -> bool:
+    """Whether a packet is one between the asked ends, or passes only because of us."""
+    source, target = sides
+    between = probe.source.instance_id in source and probe.target.instance_id in target
+    return between or probe not in without_us
 
 
 def test_there_are_thirty_drifts_and_more() -> None:
