@@ -44,6 +44,9 @@ PACKETS: list[Document] = [
 ]  # fmt: skip
 
 
+NEEDED = ("10.0.0.2", "10.0.0.1", 3306)
+
+
 def needed(source: str, target: str, port: int, **fields: str) -> Document:
     flows = [{"protocol": "tcp", "port_range": f"{port}/{port}"}]
     source_side, target_side = side(ACCOUNT, [source]), side(ACCOUNT, [target])
@@ -54,7 +57,11 @@ def never(source: str, target: str, port: int) -> Document:
     return {"kind": "must_never_reach", **needed(source, target, port)}
 
 
-def tightening(folder: Path, *assertions: Document) -> Scene:
+def tightening(
+    folder: Path,
+    *assertions: Document,
+    ends: OperationStatus = OperationStatus.SUCCEEDED,
+) -> Scene:
     dispatcher = Dispatcher(town())
     asked = {
         "account_id": ACCOUNT,
@@ -73,7 +80,7 @@ def tightening(folder: Path, *assertions: Document) -> Scene:
         lost = kept.document["lost"]["pairs"]
         return process.operations.apply(kept.plan_id, confirm_lost=lost)
 
-    return accepted(folder / "template.sqlite3", dispatcher, PACKETS, accept)
+    return accepted(folder / "template.sqlite3", dispatcher, PACKETS, accept, ends=ends)
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +144,22 @@ def test_a_tightening_that_turns_back_and_is_cut_short_ends_whole(
         for number in range(first - 1, len(names), 2)
     }
     assert OperationStatus.ROLLED_BACK in ends
+
+
+def test_a_watch_that_fails_and_is_cut_short_restores_the_start(tmp_path: Path) -> None:
+    contrary = never("i-app", "i-db", 3306)
+    failing = tightening(tmp_path, contrary, ends=OperationStatus.ROLLED_BACK)
+    needed_ones = [
+        number
+        for number, each in enumerate(PACKETS)
+        if (each["source"], each["destination"], each["destination_port"]) == NEEDED
+    ]
+    failing.flows = ({*range(len(PACKETS))}, {*needed_ones})
+    first = failing.names.index("watch")
+    for number in range(first, len(failing.names)):
+        crashes = once(Moment.CUT_SHORT, number, failing.names)
+        status = done_or_restored(failing, tmp_path, crashes)
+        assert status is OperationStatus.ROLLED_BACK
 
 
 @pytest.mark.long

@@ -206,6 +206,8 @@ def accepted(
     packets: Sequence[Document],
     accept: Callable[["Process"], Operation],
     aim: tuple[Document, set[int]] | None = None,
+    *,
+    ends: OperationStatus = OperationStatus.SUCCEEDED,
 ) -> Scene:
     """Let a process accept an operation, and run it once to its end on a copy.
 
@@ -229,7 +231,7 @@ def accepted(
         return False
 
     ended, after = found.played(template.parent, note)
-    assert ended.status is OperationStatus.SUCCEEDED, ended.error
+    assert ended.status is ends, ended.error
     if aim is None:
         found.wanted = meaning(after.estate())
         found.flows = (first, passing(after, packets))
