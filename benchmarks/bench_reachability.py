@@ -27,7 +27,7 @@ import z3
 from app.domain.addresses import AddressFamily
 from app.domain.difference import changes
 from app.domain.evaluate import Evaluator
-from app.domain.flows import Flow, Outcome, Traffic
+from app.domain.flows import Cause, Flow, Outcome, Traffic
 from app.domain.judging.layers import Layer, Layers
 from app.domain.judging.spans import span
 from app.domain.rules import (
@@ -230,6 +230,7 @@ def beside(size: Size, world: World, whole: float) -> None:
     for flow in flows:
         reached = packet_passes(world, flow)
         assert reached == (evaluator.explain(flow).outcome is Outcome.REACHABLE), flow
+    check_rows(world, flows, evaluator)
     packet = timed(lambda: [packet_passes(world, flow) for flow in flows]) / len(flows)
     pair = timed(lambda: [open_ports(world, flow) for flow in flows]) / len(flows)
     print(
@@ -250,6 +251,26 @@ def beside(size: Size, world: World, whole: float) -> None:
         f"{point * pairs / whole:.0f} times as long"
         f"{aim(size, met=point * pairs / whole >= 50_000, text='50,000')}"
     )
+
+
+def check_rows(world: World, flows: Sequence[Flow], evaluator: Evaluator) -> None:
+    """Compare what rows say of some packets with what the evaluator says of each."""
+    layer = Layers(world).of(PLANE, FAMILY)
+    at = {end: position for position, end in enumerate(layer.ends)}
+    for flow in flows:
+        told = []
+        sides = ((flow.source, flow.target, Direction.EGRESS),
+                 (flow.target, flow.source, Direction.INGRESS))  # fmt: skip
+        for own, other, way in sides:
+            assert isinstance(own, InterfaceEnd)
+            assert isinstance(other, InterfaceEnd)
+            (kind,) = layer.kinds_of(1 << at[own])
+            ports, sources = flow.traffic.ports, span(flow.traffic.source_ports)
+            row = layer.row(kind, way, flow.traffic.protocol)
+            told += [row.at(ports.first, each)[0] >> at[other] & 1 for each in sources]
+        verdict = evaluator.explain(flow)
+        if verdict.cause is not Cause.INTRA_GROUP:
+            assert all(told) == (verdict.outcome is Outcome.REACHABLE), flow
 
 
 def solved(world: World, flows: Sequence[Flow]) -> float:
