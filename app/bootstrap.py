@@ -24,8 +24,9 @@ from app.services.accounts import AccountsService, Directory
 from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
+from app.services.audit import AuditService
 from app.services.backups import BackupsService
-from app.services.callers import eyes, sight
+from app.services.callers import asked, eyes, sight
 from app.services.changes import ChangesService, Patience
 from app.services.compactions import CompactionsService
 from app.services.comparisons import ComparisonsService
@@ -35,10 +36,12 @@ from app.services.drift import DriftService
 from app.services.endings import EndingsService
 from app.services.execution import Execution
 from app.services.expiry import ExpiryService
+from app.services.freezes import FreezesService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
 from app.services.hygiene import HygieneService
+from app.services.idempotency import IdempotencyService
 from app.services.identity import IdentityService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
@@ -175,7 +178,11 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         terms=_terms(settings),
     )
     store = SqlStore(
-        url=settings.database_url, enqueue=engine.enqueue, tenure=engine.tenure, sight=sight
+        url=settings.database_url,
+        enqueue=engine.enqueue,
+        tenure=engine.tenure,
+        sight=sight,
+        asked=asked,
     )
     directory = Directory(store=store, eyes=eyes)
     budget = SqlBudget(url=settings.database_url, quotas=settings.quotas)
@@ -230,11 +237,18 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         every=_check_every(settings),
     )
     sweep_every = settings.sweep_interval or timedelta(seconds=5 if quick else 30)
+    idempotency = IdempotencyService(
+        store=store,
+        clock=clock,
+        ids=ids,
+        is_required=settings.idempotency_key_required,
+        alone=settings.database_url.startswith("sqlite"),
+    )
     engine.register(
         execution,
         store=store,
         chores=(
-            Chore("sweeping", _one_after_another(sweeping, retention), sweep_every),
+            Chore("sweeping", _one_after_another(sweeping, retention, idempotency), sweep_every),
             Chore("expiry", expiry, EXPIRY_EVERY, everywhere=True),
             Chore("drift", drift, timedelta(seconds=1 if quick else 10)),
         ),
@@ -259,6 +273,9 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         api_keys=ApiKeysService(
             store=store, clock=clock, ids=ids, lifetime=settings.api_key_lifetime
         ),
+        freezes=FreezesService(store=store, clock=clock),
+        idempotency=idempotency,
+        audit=AuditService(store=store),
         accounts=AccountsService(store=store, clouds=clouds, budget=budget, clock=clock, ids=ids),
         inventory=inventory,
         hygiene=HygieneService(

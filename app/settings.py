@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         ge=timedelta(days=1),
         description="How long an API key is valid at most; whoever hands one out may say less.",
     )
+    idempotency_key_required: bool = Field(
+        False, description="Whether a change without an `Idempotency-Key` is refused."
+    )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         ("127.0.0.1", "localhost", "::1"),
         description="Names that the Host header may have, separated by commas; `*` allows all.",

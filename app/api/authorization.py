@@ -6,7 +6,6 @@ looked up before the body is read: 404 for what the caller may not know of, then
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,12 +18,14 @@ from app.services.house import House
 @dataclass(frozen=True, slots=True)
 class Need:
     """`changes`: it keeps, changes or removes something. `everywhere`: the role is needed for
-    all accounts, because what it speaks of belongs to none.
+    all accounts, because what it speaks of belongs to none. `concealed` members of its answer are
+    kept nowhere.
     """
 
     role: Role
     changes: bool = False
     everywhere: bool = False
+    concealed: tuple[str, ...] = ()
 
 
 _READS = Need(Role.VIEWER)
@@ -77,9 +78,13 @@ NEEDS: Mapping[str, Need] = {
     "get_guardrails": _READS,
     "evaluate_guardrails": _READS,
     "list_api_keys": Need(Role.ADMIN),
-    "create_api_key": _ADMINISTERS,
+    "create_api_key": Need(Role.ADMIN, changes=True, concealed=("key",)),
     "get_api_key": Need(Role.ADMIN),
     "revoke_api_key": _ADMINISTERS,
+    "get_freeze": _READS,
+    "set_freeze": _ADMINISTERS,
+    "list_audit_events": Need(Role.ADMIN, everywhere=True),
+    "verify_audit_events": Need(Role.ADMIN, everywhere=True),
 }
 
 OPEN = frozenset({"check_liveness", "check_readiness", "get_version"})
@@ -119,12 +124,13 @@ async def admit(request: Request, need: Need) -> None:
         NotFoundError, ForbiddenError
     """
     house: House = request.app.state.house
-    things = _things(request.path_params)
+    things = things_of(request)
     if things:
         await run_in_threadpool(house.access.check_things, need.role, things)
     house.access.check_role(need.role, everywhere=need.everywhere)
 
 
-def _things(path_params: Mapping[str, Any]) -> list[tuple[Noun, str]]:
-    named = ((PARAMETERS[name], str(value)) for name, value in path_params.items())
-    return [(noun, value) for noun, value in named if noun is not None]
+def things_of(request: Request) -> tuple[tuple[Noun, str], ...]:
+    """Return the things of ours that the path names."""
+    named = ((PARAMETERS[name], str(value)) for name, value in request.path_params.items())
+    return tuple((noun, value) for noun, value in named if noun is not None)

@@ -10,10 +10,12 @@ from app.services.accounts import AccountsService
 from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
+from app.services.audit import AuditService
 from app.services.backups import BackupsService
 from app.services.comparisons import ComparisonsService
 from app.services.connections import ConnectionsService
 from app.services.drift import DriftService
+from app.services.freezes import FreezesService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.house import House
@@ -108,6 +110,14 @@ async def _api_keys(house: InHouse) -> ApiKeysService:
     return house.api_keys
 
 
+async def _audit(house: InHouse) -> AuditService:
+    return house.audit
+
+
+async def _freezes(house: InHouse) -> FreezesService:
+    return house.freezes
+
+
 async def _health(house: InHouse) -> HealthService:
     return house.health
 
@@ -131,6 +141,8 @@ Reachability = Annotated[ReachabilityService, Depends(_reachability)]
 Suppositions = Annotated[SuppositionsService, Depends(_suppositions)]
 Views = Annotated[ViewsService, Depends(_views)]
 ApiKeys = Annotated[ApiKeysService, Depends(_api_keys)]
+Audit = Annotated[AuditService, Depends(_audit)]
+FreezesOf = Annotated[FreezesService, Depends(_freezes)]
 Health = Annotated[HealthService, Depends(_health)]
 
 AskedPage = Annotated[Paging, Depends(asked_page)]

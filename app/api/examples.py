@@ -1831,3 +1831,63 @@ API_KEY: Json = {
 }
 NEW_API_KEY: Json = API_KEY | {"key": "ick_4be1c0d29f37_" + "0" * 80}
 API_KEY_PAGE: Json = {"items": [API_KEY], "next_cursor": None}
+
+FREEZE_REQUESTS: Json = {
+    "an account": {
+        "summary": "Nothing is to change in one account",
+        "value": {"frozen": True, "reason": "migration of the shop", "account_id": SHOP},
+    },
+    "lift": {
+        "summary": "Let it go on",
+        "value": {"frozen": False, "reason": "migration done", "account_id": SHOP},
+    },
+}
+FREEZES: Json = {
+    "frozen": False,
+    "items": [
+        {
+            "account_id": SHOP,
+            "reason": "migration of the shop",
+            "actor": "bootstrap",
+            "since": "2026-01-05T08:00:00Z",
+        }
+    ],
+}
+
+# --- audit ------------------------------------------------------------------------
+
+_HASHES = ("7d" * 32, "3f" * 32)
+AUDIT_EVENT: Json = {
+    "number": 42,
+    "at": "2026-01-05T08:03:00Z",
+    "actor": "bootstrap",
+    "action": "create_connection",
+    "target": f"operation/{_OPERATION}",
+    "account_ids": [SHOP, DATA],
+    "outcome": "done",
+    "plan_fingerprint": _FINGERPRINT,
+    "detail": {
+        "request_id": "6f1c2a5e0b7d4c0f9a3e",
+        "things": [
+            f"operation/{_OPERATION}",
+            f"plan/{_PLAN}",
+            f"connection/{_CONNECTION}",
+        ],
+    },
+    "previous_hash": _HASHES[0],
+    "hash": _HASHES[1],
+}
+AUDIT_PAGE: Json = {"items": [AUDIT_EVENT], "next_cursor": None}
+AUDIT_VERIFY: Json = {
+    "all": {"summary": "Everything that is there", "value": {}},
+    "with a head": {
+        "summary": "And that a head is in it which was kept elsewhere",
+        "value": {"head": {"number": 42, "hash": _HASHES[1]}},
+    },
+}
+AUDIT_VERIFICATION: Json = {
+    "valid": True,
+    "checked": 42,
+    "head": {"number": 42, "hash": _HASHES[1]},
+    "faults": [],
+}

@@ -9,31 +9,40 @@ from fastapi.openapi.utils import get_openapi
 
 from app.api.answers import unveiled
 from app.api.authentication import is_open
+from app.api.authorization import NEEDS
 from app.api.errors import (
     BodyTooLargeError,
     MalformedRequestError,
     NotAcceptableError,
     UnsupportedMediaTypeError,
 )
+from app.api.idempotency import HEADER
 from app.api.problems import MEDIA_TYPE, kinds_of_errors
 from app.api.refusals import problem_examples, refusals
 from app.api.schemas.base import COMPONENT
 from app.api.schemas.values import REFUSED_AS
 from app.domain.documents import Document
 from app.domain.errors import (
+    AccountFrozenError,
     AmbiguousCredentialsError,
     AppError,
+    AuditUnavailableError,
     DuplicateItemError,
     DuplicateKeyError,
     EmptyChangeError,
     ForbiddenError,
+    IdempotencyKeyInvalidError,
+    IdempotencyKeyRequiredError,
+    IdempotencyKeyReusedError,
     InvalidInputError,
     MalformedBodyError,
+    RequestInProgressError,
     StorageUnavailableError,
     TooManyItemsError,
     UnauthenticatedError,
     UnknownFieldError,
 )
+from app.domain.principals import Role
 
 TITLE = "ECS Intercommunication API"
 SUMMARY = "Instance A may reach instance B on port p: planned, proven, applied, taken back."
@@ -58,6 +67,7 @@ went wrong.
 - Errors are problem details (RFC 9457). Branch on `code`; `type` is the address of a page about it.
 - Listings answer `{"items": […], "next_cursor": …}`; hand `next_cursor` back as `cursor`.
 - Unknown fields and parameters are refused, so that a typing error is never ignored.
+- A change that is sent with an `Idempotency-Key` is carried out once, however often it is sent.
 - Each answer carries `X-Request-ID`, yours if you sent one. Times are UTC.
 """
 TAGS = [
@@ -74,6 +84,7 @@ TAGS = [
     {"name": "backups", "description": "What groups held before they were changed."},
     {"name": "guardrails", "description": "What may never be opened, whoever asks."},
     {"name": "access", "description": "Keys to this service, and what each of them opens."},
+    {"name": "audit", "description": "Who did what, and whether anybody touched the records."},
     {"name": "service", "description": "Whether and which version of the service answers."},
 ]
 SECURITY_SCHEME = "api_key"
@@ -135,6 +146,22 @@ def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
                 yield path, method, item[method]
 
 
+IDEMPOTENCY: tuple[type[AppError], ...] = (
+    IdempotencyKeyInvalidError,
+    IdempotencyKeyRequiredError,
+    IdempotencyKeyReusedError,
+    RequestInProgressError,
+)
+IDEMPOTENCY_KEY: Document = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "A text of your own, for this one request. Sent again within 7 days, with the "
+    "same body, it is answered as it was at first, with `Idempotent-Replayed: true`, and done "
+    "once. Left out, every request is a new one.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
 OF_LISTS: Mapping[str, type[AppError]] = {
     "minItems": EmptyChangeError,
     "maxItems": TooManyItemsError,
@@ -195,6 +222,14 @@ def _complete(
             BodyTooLargeError,
             UnsupportedMediaTypeError,
         ]
+    need = NEEDS.get(operation["operationId"])
+    if need is not None and need.changes:
+        common.append(AuditUnavailableError)
+        if need.role is Role.OPERATOR:
+            common.append(AccountFrozenError)
+        if method == "post":
+            common += IDEMPOTENCY
+            operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
     _add_refusals(operation["responses"], common + refused_as)
 
 

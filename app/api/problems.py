@@ -51,6 +51,9 @@ KINDS: Mapping[str, Kind] = {
     "invalid_cursor": Kind(422, "Take `next_cursor` as it was answered, or begin anew without."),
     "account_mismatch": Kind(422, "Send the ARN of a role of this very account."),
     "secret_not_accepted": Kind(422, "Take the secret out of the request, and consider it known."),
+    "idempotency_key_reused": Kind(422, "Send a key of its own with every new request."),
+    "idempotency_key_invalid": Kind(400, "Send one key of 1 to 255 printable ASCII characters."),
+    "idempotency_key_required": Kind(400, "Send an `Idempotency-Key` with every change."),
     "malformed_body": Kind(400, "Send one JSON object in UTF-8."),
     "duplicate_key": Kind(400, "Name each key of an object once."),
     "malformed_request": Kind(400, "Send the request to the host name of this service."),
@@ -66,6 +69,8 @@ KINDS: Mapping[str, Kind] = {
     "target_managed": Kind(409, "Change the group with the cloud product that manages it."),
     "plan_stale": Kind(409, "Make the plan anew; `difference` says what changed."),
     "target_busy": Kind(409, "Wait for the operation that `operation_id` names, or let this wait."),
+    "account_frozen": Kind(409, "Wait until the freeze is lifted, or ask whoever declared it."),
+    "request_in_progress": Kind(409, "Repeat the request later, with the same key."),
     "not_owned": Kind(409, "Change it where it was made."),
     "invalid_state": Kind(409, "Read the resource again; where there is one, send the `remedy`."),
     "already_exists": Kind(409, "Read or change the one that exists."),
@@ -99,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "cloud_throttled": Kind(503, "Repeat the request later.", retry_after=60),
     "cloud_unavailable": Kind(503, "Repeat the request later.", retry_after=10),
     "storage_unavailable": Kind(503, "Repeat the request later.", retry_after=5),
+    "audit_unavailable": Kind(503, "Repeat the request later.", retry_after=5),
     "not_ready": Kind(503, "Wait, or mend what `checks` names.", retry_after=5),
 }
 

@@ -3,6 +3,7 @@
 import email.message
 import re
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, ClassVar
 
 from fastapi import params
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from app.api import strict_json
 from app.api.authorization import admit, need_of
+from app.api.changing import change
 from app.api.errors import BodyTooLargeError, NotAcceptableError, UnsupportedMediaTypeError
 from app.domain.errors import InvalidInputError, UnknownFieldError
 
@@ -34,7 +36,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
-        need = need_of(self.name, self.path)
+        need, action = need_of(self.name, self.path), self.name
         names = frozenset(
             field.alias
             for field in get_flat_params(self.dependant)
@@ -48,7 +50,9 @@ class StrictRoute(APIRoute):
             check_query(request, names)
             read = StrictRequest(request)
             await read.fill(takes_body=takes_body, needs_body=needs_body)
-            return await handle(read)
+            if need is None or not need.changes:
+                return await handle(read)
+            return await change(read, partial(handle, read), need, action)
 
         return strict
 

@@ -94,6 +94,18 @@ class SecretNotAcceptedError(InvalidInputError):
     code, title = "secret_not_accepted", "Secrets are not accepted in a request"
 
 
+class IdempotencyKeyReusedError(InvalidInputError):
+    code, title = "idempotency_key_reused", "The idempotency key belongs to another request"
+
+
+class IdempotencyKeyInvalidError(AppError):
+    code, title = "idempotency_key_invalid", "The idempotency key cannot be used"
+
+
+class IdempotencyKeyRequiredError(AppError):
+    code, title = "idempotency_key_required", "An idempotency key is required"
+
+
 class MalformedBodyError(AppError):
     code, title = "malformed_body", "The body cannot be read"
 
@@ -192,6 +204,16 @@ class TargetBusyError(AppError):
     """`facts`: `operation_id` of the operation that is in the way."""
 
     code, title = "target_busy", "Another operation is changing the same group"
+
+
+class AccountFrozenError(AppError):
+    """`facts`: `account_id`, `*` for the whole service, and `since`."""
+
+    code, title = "account_frozen", "Nothing may be changed at the moment"
+
+
+class RequestInProgressError(AppError):
+    code, title = "request_in_progress", "The first request with this key is not answered yet"
 
 
 class NotOwnedError(AppError):
@@ -329,6 +351,16 @@ class BackupMismatchError(AppError):
 
 class StorageUnavailableError(AppError):
     code, title = "storage_unavailable", "The database cannot be used"
+
+
+class AuditUnavailableError(StorageUnavailableError):
+    """Without a record nothing is changed: requests fail, and operations wait."""
+
+    code, title = "audit_unavailable", "The audit cannot be written"
+
+
+class ClaimLostError(StorageUnavailableError):
+    """Another process has taken a request over that seemed to be left behind."""
 
 
 class SupersededError(StorageUnavailableError):

@@ -4,7 +4,7 @@ Leaving a unit of work without `commit` undoes it. No unit of work is open durin
 the cloud. Every call may raise StorageUnavailableError.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,10 +13,12 @@ from typing import Generic, Protocol, TypeVar
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
+from app.domain.audit import AuditEntry, AuditEvent, Head
 from app.domain.backups import Backup
 from app.domain.concerns import Concern, Noun
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
+from app.domain.freezes import Freeze
 from app.domain.groups import GroupRef, Place
 from app.domain.operations import Event, Operation, OperationStatus, Step
 from app.domain.principals import Sight
@@ -52,6 +54,117 @@ class KeptPlan:
     created_at: datetime
     expires_at: datetime
     applied_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered, to be answered again."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a request with a key is being carried out, by whoever has this very claim."""
+
+    scope: str
+    claim_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that is to change something: what is committed for it is recorded as its doing.
+
+    `things` are those of ours that its path names. With a `claim` nothing is committed once
+    somebody else has taken over; `render` is how an operation is answered.
+    """
+
+    action: str
+    actor: str
+    at: datetime
+    request_id: str
+    things: tuple[tuple[Noun, str], ...] = ()
+    claim: Claim | None = None
+    render: Callable[[Operation], Answer] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRequest:
+    """A request that carried a key. `fingerprint` is of all that was sent with it, `claimed_by`
+    the process that took it on.
+    """
+
+    scope: str
+    fingerprint: str
+    claim_id: str
+    claimed_by: str
+    claimed_at: datetime
+    expires_at: datetime
+    answer: Answer | None = None
+
+
+class Idempotency(Protocol):
+    def get(self, scope: str) -> KeptRequest | None: ...
+    def put(self, request: KeptRequest) -> None:
+        """Keep a request that has no answer yet, in the place of an earlier one."""
+        ...
+
+    def hold(self, claim: Claim, answer: Answer | None = None) -> None:
+        """See that the claim still stands, and keep its answer if there is one.
+
+        Raises:
+            ClaimLostError: somebody else has taken over.
+        """
+        ...
+
+    def release(self, claim: Claim) -> None:
+        """Forget a request that has no answer."""
+        ...
+
+    def purge(self, before: datetime) -> None:
+        """Forget what expired before that."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are wanted; None does not filter."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+    account_id: str | None = None
+
+
+class Audit(Protocol):
+    """Records that are only ever added, each chained to the one before."""
+
+    def append(self, entry: AuditEntry) -> AuditEvent:
+        """Raises AuditUnavailableError: then nothing of the transaction may be committed."""
+        ...
+
+    def head(self) -> Head: ...
+    def all(self) -> Iterator[AuditEvent]:
+        """Every record, by number."""
+        ...
+
+    def page(
+        self, *, limit: int, position: int | None, wanted: AuditFilter
+    ) -> Page[AuditEvent]: ...
+
+
+class Freezes(Protocol):
+    def put(self, freeze: Freeze) -> None:
+        """Add a freeze, in the place of an earlier one of the account."""
+        ...
+
+    def lift(self, account_id: str) -> None: ...
+    def all(self) -> tuple[Freeze, ...]:
+        """Every freeze in force, by account."""
+        ...
 
 
 class Concerns(Protocol):
@@ -94,6 +207,10 @@ class Accounts(Protocol):
 class Plans(Protocol):
     def add(self, plan: KeptPlan) -> None: ...
     def get(self, plan_id: str) -> KeptPlan | None: ...
+    def fingerprint(self, plan_id: str) -> str | None:
+        """Return the fingerprint of a plan, if there is one."""
+        ...
+
     def mark_applied(self, plan_id: str, operation_id: str) -> bool:
         """Note that the plan is used up; False if it was before."""
         ...
@@ -413,6 +530,12 @@ class Work(Protocol):
     def concerns(self) -> Concerns: ...
     @property
     def api_keys(self) -> ApiKeys: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def freezes(self) -> Freezes: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         """Hand the operation to the durable engine, in this same transaction.
@@ -421,7 +544,13 @@ class Work(Protocol):
         """
         ...
 
-    def commit(self) -> None: ...
+    def commit(self) -> None:
+        """Keep it all, with a record of it in the audit if it is for a request.
+
+        Raises:
+            AuditUnavailableError, ClaimLostError
+        """
+        ...
 
 
 class Store(Protocol):

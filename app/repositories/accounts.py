@@ -3,9 +3,10 @@
 from sqlalchemy import Connection, RowMapping, delete, select
 
 from app.domain.accounts import AccessState, Account
-from app.domain.principals import Sight
+from app.domain.concerns import Noun
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.tables import accounts
 
 
@@ -24,12 +25,13 @@ def _account(row: RowMapping) -> Account:
 
 
 class SqlAccounts:
-    def __init__(self, connection: Connection, sight: Sight = None) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
-        self._sight = sight
+        self._around = around
 
     def add(self, account: Account) -> None:
         rows.add(self._connection, accounts, accounts.c.account_id, rows.values_of(account))
+        self._around.note(Noun.ACCOUNT, account.account_id)
 
     def get(self, account_id: str) -> Account | None:
         row = rows.find(self._connection, accounts.c.account_id, account_id)
@@ -41,8 +43,8 @@ class SqlAccounts:
 
     def page(self, *, limit: int, position: int | None) -> Page[Account]:
         query = select(accounts)
-        if self._sight is not None:
-            query = query.where(accounts.c.account_id.in_(sorted(self._sight)))
+        if self._around.sight is not None:
+            query = query.where(accounts.c.account_id.in_(sorted(self._around.sight)))
         return rows.page(
             self._connection,
             query,

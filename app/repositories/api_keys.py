@@ -7,6 +7,7 @@ from app.domain.concerns import Noun
 from app.domain.principals import Role, Sight
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import api_keys
 
@@ -23,11 +24,13 @@ def _values(key: ApiKey) -> dict[str, object]:
 
 
 class SqlApiKeys:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
+        self._around = around
 
     def add(self, key: ApiKey) -> None:
         rows.add(self._connection, api_keys, api_keys.c.api_key_id, _values(key))
+        self._around.note(Noun.API_KEY, key.api_key_id)
         SqlConcerns(self._connection).keep(Noun.API_KEY, key.api_key_id, key.concern)
 
     def get(self, api_key_id: str) -> ApiKey | None:

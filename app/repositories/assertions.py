@@ -4,9 +4,9 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select
 
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.concerns import Noun, concern_of_request
-from app.domain.principals import Sight
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import assertion_states, assertions
 
@@ -27,13 +27,14 @@ def _assertion(row: RowMapping) -> Assertion:
 
 
 class SqlAssertions:
-    def __init__(self, connection: Connection, sight: Sight = None) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
-        self._sight = sight
+        self._around = around
 
     def add(self, assertion: Assertion) -> None:
         key = assertions.c.assertion_id
         rows.add(self._connection, assertions, key, rows.values_of(assertion))
+        self._around.note(Noun.ASSERTION, assertion.assertion_id)
         concern = concern_of_request(assertion.request)
         SqlConcerns(self._connection).keep(Noun.ASSERTION, assertion.assertion_id, concern)
 
@@ -51,7 +52,7 @@ class SqlAssertions:
         query = select(assertions)
         if status is not None:
             query = query.where(assertions.c.status == status.value)
-        seen = is_seen(Noun.ASSERTION, assertions.c.assertion_id, self._sight)
+        seen = is_seen(Noun.ASSERTION, assertions.c.assertion_id, self._around.sight)
         if seen is not None:
             query = query.where(seen)
         return rows.page(

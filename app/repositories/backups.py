@@ -22,9 +22,9 @@ from app.domain.backups import Backup, BackupOrigin, canonical_text
 from app.domain.concerns import Noun, concern_of_backup
 from app.domain.documents import Document
 from app.domain.groups import Place
-from app.domain.principals import Sight
 from app.ports.store import EVERY_BACKUP, BackupFilter, KeptBackup, Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import backups
 
@@ -57,9 +57,9 @@ def _backup(row: RowMapping) -> Backup:
 
 
 class SqlBackups:
-    def __init__(self, connection: Connection, sight: Sight = None) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
-        self._sight = sight
+        self._around = around
 
     def add(self, backup: Backup) -> None:
         values = {
@@ -74,6 +74,7 @@ class SqlBackups:
             "origin": backup.origin.value,
         }
         rows.add(self._connection, backups, backups.c.backup_id, values)
+        self._around.note(Noun.BACKUP, backup.backup_id)
         concern = concern_of_backup(backup.place.account_id, backup.content)
         SqlConcerns(self._connection).keep(Noun.BACKUP, backup.backup_id, concern)
 
@@ -90,7 +91,7 @@ class SqlBackups:
             value = getattr(wanted, name)
             if value is not None:
                 query = query.where(backups.c[name] == value)
-        seen = is_seen(Noun.BACKUP, backups.c.backup_id, self._sight)
+        seen = is_seen(Noun.BACKUP, backups.c.backup_id, self._around.sight)
         if seen is not None:
             query = query.where(seen)
         return rows.page(

@@ -7,9 +7,9 @@ from sqlalchemy import Connection as Database
 
 from app.domain.concerns import Noun, concern_of_request
 from app.domain.connections import Connection, ConnectionStatus
-from app.domain.principals import Sight
 from app.ports.store import Expiring, Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import connections
 
@@ -35,13 +35,14 @@ def _stands() -> ColumnElement[bool]:
 
 
 class SqlConnections:
-    def __init__(self, database: Database, sight: Sight = None) -> None:
+    def __init__(self, database: Database, around: Around) -> None:
         self._database = database
-        self._sight = sight
+        self._around = around
 
     def add(self, connection: Connection) -> None:
         key = connections.c.connection_id
         rows.add(self._database, connections, key, rows.values_of(connection))
+        self._around.note(Noun.CONNECTION, connection.connection_id)
         concern = concern_of_request(connection.request)
         SqlConcerns(self._database).keep(Noun.CONNECTION, connection.connection_id, concern)
 
@@ -55,7 +56,7 @@ class SqlConnections:
         query = select(connections)
         if status is not None:
             query = query.where(connections.c.status == status)
-        seen = is_seen(Noun.CONNECTION, connections.c.connection_id, self._sight)
+        seen = is_seen(Noun.CONNECTION, connections.c.connection_id, self._around.sight)
         if seen is not None:
             query = query.where(seen)
         return rows.page(

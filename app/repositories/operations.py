@@ -22,9 +22,9 @@ from app.domain.operations import (
     check_move,
     progress_of,
 )
-from app.domain.principals import Sight
 from app.ports.store import Page
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns, is_seen
 from app.repositories.tables import operation_events, operations, steps
 
@@ -96,13 +96,14 @@ def _event(row: RowMapping) -> Event:
 
 
 class SqlOperations:
-    def __init__(self, connection: Connection, sight: Sight = None) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
-        self._sight = sight
+        self._around = around
 
     def add(self, operation: Operation) -> None:
         key = operations.c.operation_id
         rows.add(self._connection, operations, key, _values(operation))
+        self._around.note(Noun.OPERATION, operation.operation_id, operation)
         self._note_concern(operation)
         self._note(operation.operation_id, EventKind.STATUS)
         for step in operation.steps:
@@ -128,7 +129,7 @@ class SqlOperations:
             query = query.where(operations.c.status == status)
         if connection_id is not None:
             query = query.where(operations.c.connection_id == connection_id)
-        seen = is_seen(Noun.OPERATION, key, self._sight)
+        seen = is_seen(Noun.OPERATION, key, self._around.sight)
         if seen is not None:
             query = query.where(seen)
         page = rows.page(

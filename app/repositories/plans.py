@@ -7,16 +7,19 @@ from sqlalchemy import Connection, select, update
 from app.domain.concerns import Noun, concern_of_plan, things_in
 from app.ports.store import KeptPlan
 from app.repositories import rows
+from app.repositories.around import Around
 from app.repositories.concerns import SqlConcerns
 from app.repositories.tables import plans
 
 
 class SqlPlans:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, around: Around) -> None:
         self._connection = connection
+        self._around = around
 
     def add(self, plan: KeptPlan) -> None:
         rows.add(self._connection, plans, plans.c.plan_id, rows.values_of(plan))
+        self._around.note(Noun.PLAN, plan.plan_id)
         concerns = SqlConcerns(self._connection)
         named = [concerns.of(noun, each) for noun, each in sorted(things_in(plan.request))]
         concern = concern_of_plan(plan.request, plan.document)
@@ -25,6 +28,10 @@ class SqlPlans:
     def get(self, plan_id: str) -> KeptPlan | None:
         row = rows.find(self._connection, plans.c.plan_id, plan_id)
         return None if row is None else KeptPlan(**row)
+
+    def fingerprint(self, plan_id: str) -> str | None:
+        query = select(plans.c.fingerprint).where(plans.c.plan_id == plan_id)
+        return self._connection.scalar(query)
 
     def mark_applied(self, plan_id: str, operation_id: str) -> bool:
         unused = (plans.c.plan_id == plan_id) & plans.c.applied_by.is_(None)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.domain.errors import StorageUnavailableError
 from app.domain.principals import Sight
+from app.ports.store import Asked
 from app.repositories import engines, schema
 from app.repositories.work import SqlWork
 
@@ -34,7 +35,7 @@ class SqlStore:
     `enqueue` is the durable engine's, called with the connection of the open transaction.
     `tenure` says on whose behalf a thread writes (None: nobody's in particular): what an
     operation writes is refused once another process has taken over. `sight` is what whoever
-    acts may see: listings show nothing else.
+    acts may see: listings show nothing else. `asked` is the request that is being answered.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class SqlStore:
         enqueue: Callable[[Connection, str, bool], None] = refuse,
         tenure: Callable[[], str | None] = lambda: None,
         sight: Callable[[], Sight] = lambda: None,
+        asked: Callable[[], Asked | None] = lambda: None,
     ) -> None:
         address = engines.read_url(url)
         self._writer = engines.write_engine(address)
@@ -51,6 +53,7 @@ class SqlStore:
         self._enqueue = enqueue
         self._tenure = tenure
         self._sight = sight
+        self._asked = asked
 
     @contextmanager
     def write(self) -> Iterator[SqlWork]:
@@ -82,7 +85,9 @@ class SqlStore:
         try:
             with engine.connect() as connection:
                 connection.begin()  # closing the connection undoes what was not committed
-                yield SqlWork(connection, enqueue=self._enqueue, sight=self._sight())
+                yield SqlWork(
+                    connection, enqueue=self._enqueue, sight=self._sight(), asked=self._asked()
+                )
         except UNAVAILABLE as error:
             # The text of the database's error may hold values: it stays inside.
             reason = type(error).__name__

@@ -59,6 +59,9 @@ metadata = MetaData(
 )
 
 
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+
 def _position() -> Column[int]:
     return Column(
         "position",
@@ -308,6 +311,52 @@ api_keys = Table(
     Column("revoked_at", UtcDateTime),
     Column("revoked_by", String(LIMIT)),
     sqlite_autoincrement=True,
+)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(LIMIT), nullable=False),
+    Column("action", String(LIMIT), nullable=False),
+    Column("target", String(LIMIT), nullable=False, index=True),
+    _document("account_ids"),
+    Column("outcome", String(LIMIT), nullable=False),
+    Column("plan_fingerprint", String(LIMIT)),
+    _document("detail"),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("number", _NUMBER, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("account_id", String(LIMIT), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("actor", String(LIMIT), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("claim_id", String(LIMIT), nullable=False),
+    Column("claimed_by", String(LIMIT), nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("status", Integer),
+    Column("body", Text),
+    _document("headers", nullable=True),
 )
 
 rates = Table(

@@ -1,6 +1,6 @@
 """Whether whoever is acting may do it: asked before anything else is."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from app.domain.concerns import Concern, Noun, accounts_in, things_in
 from app.domain.documents import Document
@@ -14,7 +14,7 @@ from app.domain.errors import (
 from app.domain.operations import Operation
 from app.domain.principals import Decision, Role, Sight, decide, may_anywhere
 from app.ports.clock import Clock
-from app.ports.store import Store, Work
+from app.ports.store import Answer, Asked, Claim, Store, Work
 from app.services.callers import acting_principal
 
 ABSENT: dict[Noun, tuple[str, str]] = {
@@ -71,6 +71,19 @@ class AccessService:
         accounts = accounts_in(request)
         if accounts:
             check_accounts(role, accounts)
+
+    def describe(
+        self,
+        action: str,
+        things: tuple[tuple[Noun, str], ...],
+        request_id: str,
+        claim: Claim | None,
+        render: Callable[[Operation], Answer],
+    ) -> Asked:
+        """Say what is being asked, for the audit to tell."""
+        actor = acting_principal().principal_id
+        now = self._clock.now()
+        return Asked(action, actor, now, request_id, things, claim, render)
 
     def eyes_of(self, operation: Operation) -> Sight:
         """Accounts that whoever asked for an operation may see, whether or not they still may."""

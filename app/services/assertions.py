@@ -211,7 +211,7 @@ class AssertionsService:
             if assertion.status is not told[claim].status
         ]
         if changed:
-            with self._store.write() as work:
+            with acting(THE_SERVICE), self._store.write() as work:
                 for assertion, judgement in changed:
                     present = work.assertions.get(assertion.assertion_id)
                     if present is not None:

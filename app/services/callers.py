@@ -1,4 +1,4 @@
-"""On whose behalf the work at hand is done.
+"""On whose behalf the work at hand is done, and for which request.
 
 Whatever answers a request runs within `acting`, from authentication to the last byte; what
 nobody asked for is done by the service itself. Threads that are started on the way have to be
@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from app.domain.principals import THE_SERVICE, Principal, Sight
+from app.ports.store import Asked
 
 _ACTING: ContextVar[Principal] = ContextVar("acting", default=THE_SERVICE)
 _EYES: ContextVar[Sight] = ContextVar("eyes", default=None)
+_ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
 def acting_principal() -> Principal:
@@ -28,6 +30,21 @@ def acting(principal: Principal) -> Iterator[None]:
         yield
     finally:
         _ACTING.reset(token)
+
+
+def asked() -> Asked | None:
+    """The request that is being answered: what it changes is recorded as its doing."""
+    return None if acting_principal() is THE_SERVICE else _ASKED.get()
+
+
+@contextmanager
+def answering(request: Asked) -> Iterator[None]:
+    """Do what follows for a request."""
+    token = _ASKED.set(request)
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
 
 
 def sight() -> Sight:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import TypeAlias
 
 from app.domain.changes import (
@@ -39,6 +40,8 @@ from app.ports.ecs import Clouds, Ecs, InventoryFilter, Performed
 from app.ports.steps import Json, Steps
 from app.ports.store import KeptIntent, Store, Work
 from app.services.access import AccessService
+from app.services.audit import record_call
+from app.services.freezes import await_thaw, is_frozen
 from app.services.problems import problem_document
 
 FORWARD, BACK = "change", "undo"
@@ -160,6 +163,11 @@ class ChangesService:
         """Send once; look where that leaves the outcome open, wait where the cloud is behind."""
         perform = partial(self._perform, course, number, change)
         answer = _object(steps.run(name, perform))
+        for again in count(1):
+            if answer["outcome"] != "parked":
+                break
+            await_thaw(self._store, course.operation_id, steps)
+            answer = _object(steps.run(f"{name}, after freeze {again}", perform))
         for again in range(1, self._patience.looks + 1):
             if answer["outcome"] != "busy":
                 break
@@ -176,6 +184,7 @@ class ChangesService:
         group_id, now = shown["group_id"], self._clock.now()
         with self._store.write() as work:
             work.intents.end(course.token(number), "done", now, group_id=group_id)
+            record_call(work, course.operation_id, course.token(number), "done", at=now)
             operation = work.operations.get(course.operation_id)
             for step in operation.steps if operation is not None else ():
                 if step.number == course.first_step + number - 1:
@@ -207,6 +216,8 @@ class ChangesService:
         """One durable step: note the intent, make the call, note what came of it."""
         token = course.token(number)
         begun = self._begin(course, number, change, token)
+        if begun is None:
+            return {"outcome": "parked"}
         if isinstance(begun, AppError):
             return {"outcome": "refused", "problem": problem_document(begun)}
         if isinstance(begun, KeptIntent):
@@ -283,8 +294,9 @@ class ChangesService:
 
     def _begin(
         self, course: Course, number: int, change: Change, token: str
-    ) -> tuple[Step, bool] | KeptIntent | AppError:
-        """Note the intent; return whether an earlier try may have done it, or why not to go on.
+    ) -> tuple[Step, bool] | KeptIntent | AppError | None:
+        """Note the intent; return whether an earlier try may have done it, or why not to go on;
+        None while it is frozen.
 
         Where the process died after it had noted the end of the call, that is returned: asked
         again, the cloud would say that it was so already, and what is ours would be nobody's.
@@ -300,6 +312,8 @@ class ChangesService:
             halt = self._halt(work, course, maybe_done=maybe_done)
             if halt is not None:
                 return halt
+            if course.name == FORWARD and not maybe_done and _is_frozen(work, course):
+                return None
             attempts = work.intents.begin(course.operation_id, token, change_document(change), now)
             step = Step(
                 number=course.first_step + number - 1,
@@ -309,6 +323,7 @@ class ChangesService:
                 attempts=attempts,
             )
             work.operations.keep_step(course.operation_id, step)
+            record_call(work, course.operation_id, token, "begun", at=now)
             work.commit()
         return step, maybe_done
 
@@ -352,6 +367,8 @@ class ChangesService:
         with self._store.write() as work:
             work.intents.end(token, outcome, now, group_id=group_id)
             work.operations.keep_step(course.operation_id, ended)
+            told = {"cloud_request_id": request_id}
+            record_call(work, course.operation_id, token, outcome, at=now, **told)
             work.commit()
         return answer
 
@@ -363,6 +380,11 @@ def first_removal(changes: Sequence[Change]) -> int | None:
         return None
     first = removals.index(False)
     return removals.index(True, first) + 1 if True in removals[first:] else None
+
+
+def _is_frozen(work: Work, course: Course) -> bool:
+    operation = work.operations.get(course.operation_id)
+    return operation is not None and is_frozen(work, operation)
 
 
 def _is_shown(cloud: Ecs, change: Change) -> dict[str, Json] | None:

@@ -23,6 +23,7 @@ from app.domain.rules import HeldRule
 from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
+from app.services.audit import record_ending
 from app.services.problems import problem_document
 from app.services.restored import enter_uses, follow, follow_restored
 
@@ -151,6 +152,7 @@ class EndingsService:
         work.operations.update(
             replace(operation, status=status, finished_at=now, result=result, error=error)
         )
+        record_ending(work, operation, status, now)
         work.turns.release(operation_id)
         for place in _places(work, operation):
             work.revisions.advance(place)

@@ -25,6 +25,7 @@ from app.services.changes import ChangesService, Course, Patience
 from app.services.completion import Completion
 from app.services.courses import STEPS_BEFORE, course, is_watched
 from app.services.endings import EndingsService, origin_of
+from app.services.freezes import await_thaw
 from app.services.looking import look
 from app.services.operations import check_unchanged
 from app.services.plans import Planned, PlansService, essence, keys_of
@@ -152,6 +153,7 @@ class Execution:
         turns = looks = 1
         for number in count(1):
             await_turn(self._store, operation_id, steps)
+            await_thaw(self._store, operation_id, steps)
             if not steps.run(f"begin {number}", lambda: self._endings.begin(operation_id)):
                 return False
             last, sure = turns >= TURNS, looks >= self._patience.looks

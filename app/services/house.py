@@ -7,13 +7,16 @@ from app.services.accounts import AccountsService
 from app.services.api_keys import ApiKeysService
 from app.services.archive import ArchiveService
 from app.services.assertions import AssertionsService
+from app.services.audit import AuditService
 from app.services.backups import BackupsService
 from app.services.comparisons import ComparisonsService
 from app.services.connections import ConnectionsService
 from app.services.drift import DriftService
+from app.services.freezes import FreezesService
 from app.services.guardrails import GuardrailsService
 from app.services.health import HealthService
 from app.services.hygiene import HygieneService
+from app.services.idempotency import IdempotencyService
 from app.services.identity import IdentityService
 from app.services.interventions import InterventionsService
 from app.services.inventory import InventoryService
@@ -32,6 +35,9 @@ class House:
     identity: IdentityService
     access: AccessService
     api_keys: ApiKeysService
+    freezes: FreezesService
+    idempotency: IdempotencyService
+    audit: AuditService
     accounts: AccountsService
     inventory: InventoryService
     hygiene: HygieneService

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from app.domain.concerns import Noun
 from app.domain.connections import ConnectionStatus
 from app.domain.documents import Document
 from app.domain.errors import InUseError, InvalidStateError, NotFoundError
@@ -10,6 +11,7 @@ from app.ports.clock import Clock, Ids
 from app.ports.store import Store, Work
 from app.services.callers import acting_principal
 from app.services.endings import EndingsService, origin_of
+from app.services.freezes import check_thawed
 from app.services.operations import UNTOUCHED, OperationsService
 from app.services.plans import PlansService, keys_of
 
@@ -173,6 +175,9 @@ class InterventionsService:
                 settles=operation_id,
                 actor=acting_principal().principal_id,
             )
+            if not back:
+                concern = work.concerns.of(Noun.OPERATION, operation_id)
+                check_thawed(work, concern.touched)
             self._accept(work, operation, earlier)
             work.commit()
         return operation

@@ -19,9 +19,11 @@ from app.domain.connections import ConnectionStatus, LedgerEntry
 from app.domain.documents import read_change
 from app.domain.observation import missing, observe
 from app.domain.operations import Operation, OperationStatus
+from app.domain.principals import THE_SERVICE
 from app.domain.world import World
 from app.ports.store import KeptIntent, Store
 from app.services.backups import BackupsService
+from app.services.callers import acting
 from app.services.changes import BACK, FORWARD, MADE, OPEN
 
 MAYBE_DONE = frozenset({"done", "unknown", "processing", None})
@@ -177,7 +179,7 @@ class LedgerService:
             return
         user = operation.connection_id
         assert user is not None
-        with self._store.write() as work:
+        with acting(THE_SERVICE), self._store.write() as work:
             for effect in effects:
                 if isinstance(effect, AddedRule | Joined | CreatedGroup):
                     work.ledger.add(entry_of(operation, effect, user))

@@ -21,6 +21,7 @@ from app.ports.clock import Clock, Ids
 from app.ports.store import KeptPlan, Page, Store, Work
 from app.services.access import check_thing
 from app.services.callers import acting_principal
+from app.services.freezes import check_thawed
 from app.services.plans import PlansService, check_active, essence, keys_of
 
 EVENTS_A_LOOK = 100
@@ -257,6 +258,7 @@ class OperationsService:
         if work.plans.get(kept.plan_id) is None:
             work.plans.add(kept)
         check_thing(work, Role.OPERATOR, Noun.PLAN, kept.plan_id)
+        check_thawed(work, work.concerns.of(Noun.PLAN, kept.plan_id).touched)
         work.operations.add(operation)
         if strict and not work.plans.mark_applied(kept.plan_id, operation.operation_id):
             raise InvalidStateError("the plan was applied before", plan_id=kept.plan_id)

@@ -9,6 +9,15 @@ from app.domain.accounts import AccessState, Account
 from app.domain.addresses import Block
 from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition, read_claim
+from app.domain.audit import (
+    BEGINNING,
+    AuditEntry,
+    AuditEvent,
+    Fault,
+    FaultCode,
+    Head,
+    chained,
+)
 from app.domain.backups import Backup, BackupOrigin
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, read_effect, read_held
@@ -21,6 +30,7 @@ from app.domain.errors import (
 )
 from app.domain.expiry import read_expiry
 from app.domain.exports import content_of_export, content_of_table
+from app.domain.freezes import Freeze
 from app.domain.groups import Eni, Group, Instance, Place
 from app.domain.intents import read_intent
 from app.domain.operations import (
@@ -35,11 +45,22 @@ from app.domain.operations import (
 from app.domain.principals import EVERY_ACCOUNT, Principal, Role
 from app.ports.budget import Spent
 from app.ports.ecs import GroupSummary
-from app.ports.store import EVERY_BACKUP, BackupFilter, KeptPlan, Page
+from app.ports.store import (
+    EVERY_BACKUP,
+    Answer,
+    Asked,
+    AuditFilter,
+    BackupFilter,
+    Claim,
+    KeptPlan,
+    Page,
+)
 from app.services.api_keys import HandedOut
 from app.services.assertions import AssertionView
+from app.services.audit import Verification
 from app.services.connections import ConnectionView
 from app.services.house import House
+from app.services.idempotency import KeyedRequest
 from app.services.views import Format, View
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -466,6 +487,46 @@ class Access(Fake):
 
     def check_things(self, role: Role, things: object) -> None: ...
 
+    def describe(self, action: str, *_: object) -> Asked:
+        return Asked(action, "bootstrap", NOW, "r-1")
+
+
+class Freezes(Fake):
+    def all(self) -> tuple[Freeze, ...]:
+        self.note("all")
+        return (Freeze("*", "a reason", "bootstrap", NOW),)
+
+    def freeze(self, account_id: str, reason: str) -> None:
+        self.note("freeze", account_id, reason)
+
+    def lift(self, account_id: str) -> None:
+        self.note("lift", account_id)
+
+
+class Idempotency(Fake):
+    """Takes every request for a new one."""
+
+    is_required = False
+
+    def claim(self, request: KeyedRequest) -> Claim:
+        return Claim(request.key, "claim-1")
+
+    def keep(self, claim: Claim, answer: Answer) -> None: ...
+
+    def release(self, claim: Claim) -> None: ...
+
+
+class Audit(Fake):
+    EVENT = chained(BEGINNING, AuditEntry(NOW, "bootstrap", "create_plan", "plan/1", (), "done"))
+
+    def page(self, limit: int, position: int | None, wanted: AuditFilter) -> Page[AuditEvent]:
+        self.note("page", limit, position, wanted)
+        return Page((self.EVENT,), None)
+
+    def verify(self, known: Head | None = None) -> Verification:
+        self.note("verify", known)
+        return Verification(1, self.EVENT.head, (Fault(FaultCode.ALTERED, 1, 1),))
+
 
 API_KEY = ApiKey(KNOWN, "dashboard", "0" * 12, "0" * 64, {"*": Role.VIEWER}, "bootstrap", NOW, NOW)
 
@@ -514,6 +575,9 @@ class Fakes:
     identity: OneKey = field(default_factory=OneKey)
     access: Access = field(default_factory=Access)
     api_keys: ApiKeys = field(default_factory=ApiKeys)
+    freezes: Freezes = field(default_factory=Freezes)
+    idempotency: Idempotency = field(default_factory=Idempotency)
+    audit: Audit = field(default_factory=Audit)
     accounts: Accounts = field(default_factory=Accounts)
     inventory: Inventory = field(default_factory=Inventory)
     hygiene: Hygiene = field(default_factory=Hygiene)

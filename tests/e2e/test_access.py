@@ -19,6 +19,9 @@ from tests.support.e2e import Api, Chain, Cloud, connect_request, estate
 
 ABSENT_ACCOUNT = "1000000000000004"
 ROLES = ("viewer", "operator", "admin")
+RANKS = (*ROLES, "*")
+"""`*`: the role is needed for all accounts, so nobody of one account has it."""
+
 HIDING = {404}
 
 
@@ -112,6 +115,10 @@ def _supposed(of: Things) -> Any:
     return {"changes": [change]}
 
 
+def _thaw(of: Things) -> Any:
+    return {"frozen": False, "reason": "a test", "account_id": of.account_id}
+
+
 def _tomorrow() -> str:
     return (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
 
@@ -163,6 +170,7 @@ TABLE: dict[str, Entry] = {
     "list_connections": lists(),
     "get_connection": reads(),
     "extend_connection": changes(lambda _: {"expires_at": _tomorrow()}),
+    "check_connection": changes(),
     "disconnect_connection": changes(),
     "list_operations": lists(),
     "get_operation": reads(),
@@ -184,6 +192,10 @@ TABLE: dict[str, Entry] = {
     "check_assertion": changes(),
     "get_guardrails": lists(),
     "evaluate_guardrails": reads(lambda of: {"plan_id": of.plan_id}),
+    "get_freeze": lists(),
+    "set_freeze": administers(_thaw, other=frozenset({403})),
+    "list_audit_events": Entry("*", other=frozenset({403})),
+    "verify_audit_events": Entry("*", lambda _: {}, other=frozenset({403})),
     "list_api_keys": Entry("admin", other=frozenset({200})),
     "create_api_key": administers(_key, other=frozenset({403})),
     "get_api_key": administers(),
@@ -307,13 +319,13 @@ def test_a_role_opens_what_it_should_and_nothing_of_another_account(
     for role in ROLES:
         caller = scene.callers[role]
         own = ask(caller, name, freshly(scene, name))
-        if ROLES.index(role) < ROLES.index(entry.role):
+        if RANKS.index(role) < RANKS.index(entry.role):
             assert (own.status_code, own.json()["code"]) == (403, "forbidden"), (role, own.text)
         else:
             assert own.is_success or own.status_code == 409, (role, own.text)
         other = ask(caller, name, scene.theirs)
         expected = entry.other
-        if ROLES.index(role) < ROLES.index(entry.role) and not _names_a_thing(name):
+        if RANKS.index(role) < RANKS.index(entry.role) and not _names_a_thing(name):
             expected = frozenset({403})
         assert other.status_code in expected, (role, other.text)
         shown = own.text if own.is_success else ""

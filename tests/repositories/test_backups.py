@@ -14,6 +14,7 @@ from app.domain.groups import GroupRef
 from app.domain.operations import Operation, OperationKind, OperationStatus
 from app.ports.store import Store, Work
 from app.repositories import engines, schema
+from app.repositories.around import Around
 from app.repositories.backups import SqlBackups
 from app.repositories.store import SqlStore
 from app.services.retention import RetentionService
@@ -47,7 +48,7 @@ def test_every_flipped_byte_of_a_backup_is_found(sqlite_url: str) -> None:
                 spoilt = bytearray(whole)
                 spoilt[place] ^= mask
                 _put(opened, bytes(spoilt))
-                found = SqlBackups(opened).get("backup-1")
+                found = SqlBackups(opened, Around()).get("backup-1")
                 assert found is not None
                 with pytest.raises(BackupCorruptError):
                     found.check()
@@ -60,7 +61,7 @@ def test_every_flipped_byte_of_a_backup_is_found(sqlite_url: str) -> None:
 
 
 def _found(opened: Connection) -> Backup:
-    found = SqlBackups(opened).get("backup-1")
+    found = SqlBackups(opened, Around()).get("backup-1")
     assert found is not None
     return found
 

@@ -12,8 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
+from app.domain.audit import AuditEntry
 from app.domain.concerns import Concern, Noun
 from app.domain.errors import StorageUnavailableError
+from app.domain.freezes import Freeze
+from app.ports.store import KeptRequest
 from app.repositories import engines, schema
 from app.repositories.store import SqlStore
 from app.repositories.tables import metadata
@@ -63,6 +66,9 @@ def fill(url: str) -> None:
         work.turns.take("operation-1", ["sg-db"])
         work.replicas.enlist("one", "1")
         work.api_keys.add(api_key())
+        work.audit.append(AuditEntry(NOON, "bootstrap", "create_plan", "plan/1", (), "done"))
+        work.freezes.put(Freeze("*", "a reason", "bootstrap", NOON))
+        work.idempotency.put(KeptRequest("0" * 64, "f" * 64, "claim", "p", NOON, NOON))
         work.commit()
     store.close()
 

@@ -308,14 +308,17 @@ class Chain:
 
 
 @contextmanager
-def chained(database_url: str, **settings: object) -> Iterator[Chain]:
-    """Run the whole chain on a database, with both accounts of the estates registered."""
+def chained(database_url: str, **settings: Any) -> Iterator[Chain]:
+    """Run the whole chain on a database, with both accounts of the estates registered, unless
+    `register` is false.
+    """
     # Imported here: who only wants estates and packets does not wait for all of the service.
     from app.bootstrap import build
     from app.settings import Cloud as CloudName
     from app.settings import Settings
     from app.simulator.server import running
 
+    register = settings.pop("register", True)
     # A test's hand is quick, and what it counts is its own.
     settings = {"inventory_max_age": timedelta(0), "check_interval": timedelta(0)} | settings
     with running(estate()) as simulator:
@@ -324,14 +327,15 @@ def chained(database_url: str, **settings: object) -> Iterator[Chain]:
             ecs_endpoint=simulator.url,
             sts_endpoint=simulator.url,
             database_url=database_url,
-            **settings,  # type: ignore[arg-type]  # the test says which
+            **settings,
         )
         service = build(chosen)
         service.start()
         try:
             with serving(service, chosen) as url:
                 api, cloud = Api(url), Cloud(simulator.url)
-                api.register(ACCOUNT, OTHER_ACCOUNT)
+                if register:
+                    api.register(ACCOUNT, OTHER_ACCOUNT)
                 yield Chain(api, cloud, service)
                 cloud.clear_faults()
                 api.close()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
+from app.domain.audit import BEGINNING, AuditEntry, AuditEvent, Head, chained
 from app.domain.backups import Backup
 from app.domain.concerns import (
     Concern,
@@ -29,10 +30,12 @@ from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document, effect_document, read_effect
 from app.domain.errors import (
     AlreadyExistsError,
+    ClaimLostError,
     NotFoundError,
     StorageUnavailableError,
     SupersededError,
 )
+from app.domain.freezes import Freeze
 from app.domain.groups import GroupRef, Place
 from app.domain.operations import (
     Event,
@@ -47,11 +50,15 @@ from app.domain.operations import (
 from app.domain.principals import Sight
 from app.ports.store import (
     EVERY_BACKUP,
+    Answer,
+    AuditFilter,
     BackupFilter,
+    Claim,
     Expiring,
     KeptBackup,
     KeptIntent,
     KeptPlan,
+    KeptRequest,
     Page,
 )
 from app.repositories.store import refuse
@@ -113,7 +120,7 @@ class MemoryStore:
 TABLES = (
     "accounts", "plans", "connections", "operations", "steps", "events", "backups", "entries",
     "intents", "turns", "tenures", "successors", "revisions", "assertions", "assertion_states",
-    "keys",
+    "keys", "audit", "freezes", "requests",
 )  # fmt: skip
 
 
@@ -165,6 +172,9 @@ class MemoryWork:
         self.revisions = MemoryRevisions(self)
         self.concerns = MemoryConcerns(self)
         self.api_keys = MemoryApiKeys(self)
+        self.audit = MemoryAudit(self)
+        self.freezes = MemoryFreezes(self)
+        self.idempotency = MemoryIdempotency(self)
 
     def enqueue(self, operation_id: str, *, anew: bool = False) -> None:
         if self._enqueue is refuse_to_enqueue:
@@ -277,6 +287,10 @@ class MemoryPlans:
 
     def get(self, plan_id: str) -> KeptPlan | None:
         return cast("KeptPlan | None", self._work.get("plans", plan_id))
+
+    def fingerprint(self, plan_id: str) -> str | None:
+        plan = self.get(plan_id)
+        return None if plan is None else plan.fingerprint
 
     def of_kind(self, kind: str, now: datetime) -> tuple[KeptPlan, ...]:
         found = (plan for plan in self._work.all("plans") if plan.kind == kind)
@@ -654,6 +668,67 @@ class MemoryApiKeys:
 
     def update(self, key: ApiKey) -> None:
         self._work.put("keys", key.api_key_id, key)
+
+
+class MemoryAudit:
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def append(self, entry: AuditEntry) -> AuditEvent:
+        event = chained(self.head(), entry)
+        self._work.changing("audit")[event.number] = event
+        return event
+
+    def head(self) -> Head:
+        table = self._work.table("audit")
+        return cast("AuditEvent", table[len(table)]).head if table else BEGINNING
+
+    def all(self) -> Iterator[AuditEvent]:
+        yield from self._work.table("audit").values()
+
+    def page(self, *, limit: int, position: int | None, wanted: AuditFilter) -> Page[AuditEvent]:
+        raise NotImplementedError(limit, position, wanted)  # no seeded run lists them
+
+
+class MemoryFreezes:
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def put(self, freeze: Freeze) -> None:
+        self._work.changing("freezes")[freeze.account_id] = freeze
+
+    def lift(self, account_id: str) -> None:
+        self._work.changing("freezes").pop(account_id, None)
+
+    def all(self) -> tuple[Freeze, ...]:
+        return tuple(self._work.table("freezes").values())
+
+
+class MemoryIdempotency:
+    def __init__(self, work: MemoryWork) -> None:
+        self._work = work
+
+    def get(self, scope: str) -> KeptRequest | None:
+        return cast("KeptRequest | None", self._work.table("requests").get(scope))
+
+    def put(self, request: KeptRequest) -> None:
+        self._work.changing("requests")[request.scope] = request
+
+    def hold(self, claim: Claim, answer: Answer | None = None) -> None:
+        kept = self.get(claim.scope)
+        if kept is None or kept.claim_id != claim.claim_id:
+            raise ClaimLostError("another request with this key has taken over")
+        self.put(replace(kept, answer=answer or kept.answer))
+
+    def release(self, claim: Claim) -> None:
+        kept = self.get(claim.scope)
+        if kept is not None and kept.claim_id == claim.claim_id and kept.answer is None:
+            del self._work.changing("requests")[claim.scope]
+
+    def purge(self, before: datetime) -> None:
+        table = self._work.changing("requests")
+        for scope in [scope for scope, kept in table.items() if kept.expires_at < before]:
+            del table[scope]
 
 
 class MemoryTurns:

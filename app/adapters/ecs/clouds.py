@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.adapters.ecs import performing
 from app.adapters.ecs.calls import Calls, Permit, free
+from app.adapters.ecs.discretion import Discreet
 from app.adapters.ecs.group_reads import GroupReads
 from app.adapters.ecs.http import SdkTransport
 from app.adapters.ecs.instance_reads import InstanceReads
@@ -52,13 +53,13 @@ class WiredClouds:
     ) -> None:
         self._permit = permit
         self._budget = budget
-        self._transport = transport
+        self._transport: Transport = Discreet(transport, base)
         self._access_of = access_of
         self._patience = patience
         self._together = Together(workers)
         self._classic: set[str] = set()
         self._sts = Sts(
-            transport,
+            self._transport,
             base=base,
             region_id=sts_region_id,
             session_length=SESSION_LENGTH,

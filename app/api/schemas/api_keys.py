@@ -107,7 +107,11 @@ class NewApiKey(ApiKey):
     """A key that was handed out just now."""
 
     key: Annotated[
-        str, Field(description="The key itself. It is shown this once, and is kept nowhere.")
+        str | None,
+        Field(
+            description="The key itself. It is shown this once, and is kept nowhere: null where "
+            "the answer is a repeated one."
+        ),
     ]
 
     @classmethod
