@@ -18,6 +18,9 @@ from xml.sax.saxutils import escape
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML document may hold."""
 
+_READ_AS_ANOTHER = {"\r": "&#13;"}
+"""A character that readers of XML take for another one unless it is spelt so."""
+
 
 def parse_form(text: str) -> dict[str, str]:
     """Return the parameters of a query or a form body; empty values are kept, being signed too."""
@@ -242,5 +245,5 @@ def _element(name: str, value: object) -> Iterator[str]:
     elif isinstance(value, bool):
         yield "true" if value else "false"
     else:
-        yield escape(_FORBIDDEN.sub("\ufffd", str(value)))
+        yield escape(_FORBIDDEN.sub("\ufffd", str(value)), _READ_AS_ANOTHER)
     yield f"</{name}>"

@@ -8,6 +8,7 @@ import re
 import select
 import socket
 import string
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.simulator import actions
+from app.simulator import actions, wire
 from app.simulator.actions import ACTIONS
 from app.simulator.credentials import Caller
 from app.simulator.dispatcher import Dispatcher
@@ -24,6 +25,7 @@ from app.simulator.wire import sign, string_to_sign
 from tests.simulator.codes import is_told
 from tests.simulator.estates import ACCOUNT, BASE_ACCOUNT, OTHER_ACCOUNT, REGION, Clock
 from tests.simulator.test_properties import start
+from tests.simulator.test_signatures import expected, flat
 
 NAMES = sorted({name for _, name in ACTIONS})
 WORDS = sorted(
@@ -74,6 +76,8 @@ def call_at_random(dispatcher: Dispatcher, chance: random.Random) -> None:
     if reply.status != 200:
         assert is_told(action, reply.status, reply.body["Code"]), (action, fields, reply)
     assert reply.encoded()
+    as_json = json.loads(wire.to_json(reply.body))
+    assert flat(ET.fromstring(wire.to_xml("Answer", reply.body))) == expected(as_json)
 
 
 def signed(chance: random.Random, clock: Clock) -> dict[str, str]:

@@ -308,6 +308,63 @@ def test_what_authorize_adds_describe_shows_and_revoke_removes(
     assert cloud.estate() == before
 
 
+PORT_RANGES = st.tuples(st.integers(1, 65535), st.integers(1, 65535)).map(
+    lambda ends: f"{min(ends)}/{max(ends)}"
+)
+
+
+@st.composite
+def permissions_in_a_vpc(draw: st.DrawFn, far: str, near: str) -> dict[str, str]:
+    """A rule with any kind of peer, as the answer spells it; perhaps with the rest of a 5-tuple."""
+    is_ipv6 = draw(st.booleans())
+    spelt, longest = ("Ipv6", 128) if is_ipv6 else ("", 32)
+    addresses = st.ip_addresses(v=6) if is_ipv6 else st.ip_addresses(v=4)
+    blocks = addresses.map(lambda address: f"{address}/{longest}")
+    one, other = draw(blocks), draw(blocks)
+    peers = [{f"{spelt}{far}CidrIp": one}, {f"{far}GroupId": "sg-1"}]
+    if not is_ipv6:
+        peers.append({f"{far}PrefixListId": "pl-1"})
+    asked = draw(st.sampled_from(peers))
+    if one != other and draw(st.booleans()):
+        asked = asked | {f"{spelt}{near}CidrIp": other}
+    protocol = draw(st.sampled_from(("TCP", "UDP", "ALL")))
+    if protocol == "ALL":
+        return asked | {"IpProtocol": protocol, "PortRange": "-1/-1"}
+    if draw(st.booleans()):
+        asked = asked | {"SourcePortRange": draw(PORT_RANGES)}
+    ports = (
+        {"PortRangeListId": "prl-1"} if draw(st.booleans()) else {"PortRange": draw(PORT_RANGES)}
+    )
+    return asked | {"IpProtocol": protocol, **ports}
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), egress=st.booleans())
+def test_whatever_its_peer_a_rule_is_shown_as_authorized_and_then_revoked(
+    data: st.DataObject, egress: bool
+) -> None:
+    cloud = Cloud(start())
+    cloud("CreateSecurityGroup", SecurityGroupName="peer", VpcId="vpc-1")
+    before = cloud.estate()
+    suffix, far, near = ("Egress", "Dest", "Source") if egress else ("", "Source", "Dest")
+    asked = data.draw(permissions_in_a_vpc(far, near))
+    if f"{far}GroupId" in asked:
+        asked[f"{far}GroupId"] = next(
+            item["SecurityGroupId"]
+            for item in before["security_groups"]
+            if item["SecurityGroupName"] == "peer"
+        )
+    call: Any = {"SecurityGroupId": "sg-v", "Permissions": [asked]}
+    for _ in range(2):
+        cloud(f"AuthorizeSecurityGroup{suffix}", **call)
+    (shown,) = cloud.rules("sg-v")
+    assert {name: shown[name] for name in asked} == asked
+    unused = {name for name, text in shown.items() if text and name not in asked}
+    assert not {name for name in unused if name.endswith(("CidrIp", "GroupId", "ListId"))}
+    cloud(f"RevokeSecurityGroup{suffix}", **call)
+    assert cloud.estate() == before
+
+
 # ---- many at once
 
 
