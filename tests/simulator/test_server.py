@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
@@ -21,7 +21,7 @@ from aliyunsdkcore.client import AcsClient
 
 from app.simulator import wire
 from app.simulator.demo import demo_estate
-from app.simulator.server import Running, running
+from app.simulator.server import Running, _listen, _warn_beyond_loopback, running
 from tests.simulator.estates import ACCOUNT, BASE_ACCOUNT, OTHER_ACCOUNT, REGION, estate, group
 
 BASE_KEY = ("intercom-demo-key-id", "intercom-demo-key-secret")
@@ -369,6 +369,21 @@ def test_serve_prints_its_address_and_ends_well_on_sigterm() -> None:
     with served() as (process, url), httpx.Client(base_url=url, trust_env=False) as client:
         assert client.get("/_simulator/estate").json() == demo_estate()
         assert ended(process) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("host", "warning"),
+    [
+        ("127.0.0.1", ""),
+        ("0.0.0.0", "warning: the simulator listens on 0.0.0.0, not on loopback only\n"),
+    ],
+)
+def test_it_says_so_where_others_can_reach_it(
+    host: str, warning: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(_listen(host, 0)) as bound:  # nobody listens yet
+        _warn_beyond_loopback(bound)
+    assert capsys.readouterr().err == warning
 
 
 def test_the_end_of_the_server_hangs_up_on_held_calls() -> None:
