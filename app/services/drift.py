@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -18,8 +18,7 @@ from app.domain.drifting import (
 )
 from app.domain.errors import (
     AppError,
-    InvalidStateError,
-    NotFoundError,
+    CloudThrottledError,
     StorageUnavailableError,
     TargetBusyError,
 )
@@ -34,6 +33,10 @@ log = structlog.get_logger()
 LOOKS = 2
 """How often a connection is looked at that seems to have drifted: what happened between the
 reading of the cloud and of the ledger is no drift."""
+
+
+QUIET = timedelta(minutes=2)
+"""How long nothing is checked in turn after a call that was not let through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class DriftService:
         self._connections = connections
         self._clock = clock
         self._every = every
+        self._quiet_until = datetime.min.replace(tzinfo=UTC)
 
     def check(self, connection_id: str) -> ConnectionView:
         """Read anew and say whether a connection is intact, widened or broken.
@@ -85,8 +89,12 @@ class DriftService:
         return self._connections.get(connection_id)
 
     def __call__(self) -> None:
-        """Check the connection that was not looked at for the longest time, if it is due."""
-        if not self._every:
+        """Check the connection that was not looked at for the longest time, if it is due.
+
+        Where the budget of calls has no place for that, leave it to others for a while: that
+        says nothing of the connection.
+        """
+        if not self._every or self._clock.now() < self._quiet_until:
             return
         due = self._due()
         if due is None:
@@ -94,9 +102,15 @@ class DriftService:
         with structlog.contextvars.bound_contextvars(connection_id=due):
             try:
                 look = self._looked_at(due)
-            except (InvalidStateError, NotFoundError):
+            except StorageUnavailableError:
+                raise
+            except Exception:
+                self._keep(due, None)  # else it would keep all others waiting for ever
+                log.exception("connection_not_checked")
                 return
-            if look.busy is None or look.is_intact:
+            if look.found[0].reason == CloudThrottledError.code:
+                self._quiet_until = self._clock.now() + QUIET
+            elif look.busy is None or look.is_intact:
                 self._keep(due, look.found)
             else:
                 self._keep(due, None)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,16 +12,22 @@ from app.domain.changes import Authorize, Change, Revoke
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document as Json
 from app.domain.documents import read_change
-from app.domain.errors import InvalidStateError, MethodNotPossibleError, TargetNotFoundError
+from app.domain.errors import (
+    InvalidStateError,
+    MethodNotPossibleError,
+    TargetBusyError,
+    TargetNotFoundError,
+)
 from app.domain.evaluate import Evaluator
 from app.domain.intents import read_intent
-from app.domain.operations import OperationStatus
+from app.domain.operations import OperationKind, OperationStatus
 from app.domain.plan import asked_flows, is_open
 from app.services.plans import Planned
 from tests.support.chance import Seeded
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, instance_entry
 from tests.support.e2e import Document, Probe, asked_probes, connect_request, rule
 from tests.support.seeded.cloud import adding, described, removing
+from tests.support.seeded.hub import START
 from tests.support.seeded.scenes import Act, Scene, place
 from tests.support.seeded.simulation import Simulation
 
@@ -276,7 +283,7 @@ def test_a_drift_is_told_as_what_it_is_to_the_connection(drift: Drift) -> None:
     assert bool(told["evidence"]) is bool(drift.said)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_what_is_told_agrees_with_what_the_cloud_lets_pass(seed: int) -> None:
     check_drawn(seed)
 
@@ -478,3 +485,130 @@ def test_in_turn_each_connection_is_looked_at_when_it_is_due() -> None:
     before = len(story.run.trace)
     look()
     assert not any("send Describe" in line for line in story.run.trace[before:])
+
+
+def test_a_rate_limit_says_nothing_of_a_connection() -> None:
+    story = Story(ADDRESS)
+    story.check()
+    story.run.rest(3700)
+    found, checked = story.connection.conditions, story.connection.checked_at
+    story.run.do_trouble({"match": {"action": "DescribeInstances"}, "kind": "throttle"})
+    for _ in range(2):
+        story.run.ask("drift", lambda asked: asked.drift())
+    assert (story.connection.conditions, story.connection.checked_at) == (found, checked)
+    story.run.do_trouble()
+    before = len(story.run.trace)
+    story.run.ask("drift", lambda asked: asked.drift())
+    assert not any("send Describe" in line for line in story.run.trace[before:])
+    story.run.rest(130)
+    story.run.ask("drift", lambda asked: asked.drift())
+    assert story.connection.checked_at != checked
+
+
+# --- what can come between ----------------------------------------------------------------
+
+
+def broken(request: Document = MANY) -> Story:
+    story = Story(request)
+    story.remove_ours(1)
+    story.remove_ours()
+    return story
+
+
+def begin_repair(story: Story, crash_after: int | None = None) -> None:
+    """Plan and apply; what the cloud does then is under way, and so many effects later the
+    process dies.
+    """
+    name = story.connection.connection_id
+    plan = story.run.ask("plan", lambda asked: asked.plans.repair(name))
+    process = story.run._living()[0]
+    if crash_after is not None:
+        story.run._crash_at = frozenset({story.run.effects + crash_after})
+    story.run.hub.spawn(
+        "apply", lambda: _nothing(process.parts.operations.apply(plan.plan_id)), process
+    )
+
+
+def _nothing(_: object) -> None: ...
+
+
+@pytest.mark.parametrize("number", range(1, 40, 5))
+def test_a_repair_that_is_cut_short_at_any_moment_is_done_in_the_end(number: int) -> None:
+    story = broken()
+    begin_repair(story, crash_after=number)
+    story.run.rest(120)
+    story.run._crash_at = frozenset()
+    assert story.connection.status is ConnectionStatus.ACTIVE
+    ended = story.run.truth.operations()[-1]
+    if ended.kind is OperationKind.REPAIR:  # the crash was not before it was accepted
+        assert ended.status is OperationStatus.SUCCEEDED
+        assert story.check()["intact"]["status"] == "true"
+    story.run.do_disconnect()
+    story.run.rest(20)
+    assert story.run.cloud.ours() == {}
+
+
+def test_a_repair_that_is_refused_leaves_the_connection_as_it_was() -> None:
+    story = broken()
+    story.run.do_trouble({"match": {"action": "AuthorizeSecurityGroup"}, "kind": "forbidden"})
+    assert story.repair() is OperationStatus.ROLLED_BACK
+    assert story.connection.status is ConnectionStatus.ACTIVE
+    assert story.check()["broken"]["status"] == "true"
+    story.run.do_trouble()
+    assert story.repair() is OperationStatus.SUCCEEDED
+    assert story.check()["intact"]["status"] == "true"
+
+
+def test_while_it_is_repaired_a_connection_is_being_made_and_ends_by_itself_only_then() -> None:
+    start = datetime.fromtimestamp(START, UTC)
+    text = (start + timedelta(seconds=100)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    story = broken({**MANY, "expires_at": text})
+    story.run.rest(90)
+    slow = {"match": {"action": "AuthorizeSecurityGroup"}, "kind": "delay", "seconds": 60.0}
+    story.run.do_trouble({**slow, "times": 1})
+    begin_repair(story)
+    seen: list[ConnectionStatus] = []
+
+    def look() -> None:
+        seen.append(story.connection.status)
+        process = story.run._living()[0]
+        process.parts.expiry()
+        connection_id = story.connection.connection_id
+        for ask in (process.parts.connections.disconnect, process.parts.drift.check):
+            with pytest.raises(InvalidStateError):
+                ask(connection_id)
+        seen.append(story.connection.status)
+
+    story.run.hub.at(30, look)
+    story.run.rest(120)
+    assert seen == [ConnectionStatus.PENDING] * 2
+    assert story.connection.status is ConnectionStatus.ACTIVE
+    story.run.expire()
+    story.run.rest(10)
+    ended = story.connection
+    assert ended.status is ConnectionStatus.DISCONNECTED
+    assert story.run.cloud.ours() == {}
+
+
+def test_what_seems_to_have_drifted_while_an_operation_runs_is_not_told() -> None:
+    story = Story(ADDRESS)
+    found = story.check()
+    slow = {"match": {"action": "AuthorizeSecurityGroup"}, "kind": "delay", "seconds": 60.0}
+    story.run.do_trouble({**slow, "times": 1})
+    other = connect_request("address_rules", ["i-c"], ["i-b"])
+    story.run.do_connect(other)
+    refused: list[str] = []
+
+    def look() -> None:
+        story.remove_ours()
+        process = story.run._living()[0]
+        try:
+            process.parts.drift.check(story.connection.connection_id)
+        except TargetBusyError as error:
+            refused.append(str(error.facts["operation_id"]))
+
+    story.run.hub.at(30, look)
+    story.run.rest(120)
+    assert refused == [story.run.truth.operations()[-1].operation_id]
+    assert story.connection.conditions == tuple(found.values())
+    assert story.check()["broken"]["status"] == "true"
