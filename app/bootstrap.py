@@ -56,6 +56,7 @@ from app.services.resuming import Resuming
 from app.services.retention import RetentionService
 from app.services.suppositions import SuppositionsService
 from app.services.sweeping import SweepingService
+from app.services.tiers import TiersService
 from app.services.tightenings import TighteningsService
 from app.services.verification import VerificationService
 from app.services.views import ViewsService
@@ -324,6 +325,7 @@ def plan_kinds(
     return {
         "compact": CompactionsService(store=store, worlds=worlds, limits=limits),
         "restore": RestoresService(store=store, worlds=worlds, limits=limits, bounds=bounds),
+        "tiers": TiersService(store=store, worlds=worlds, limits=limits),
         "tighten": TighteningsService(store=store, worlds=worlds, limits=limits, bounds=bounds),
     }
 

@@ -827,6 +827,17 @@ APPLY_REQUESTS: Any = {
         "What will be lost", "As the plan says it in `tighten.confirm_lost`.", {"confirm_lost": 108}
     ),
 }
+
+
+def _tier(name: str, account_id: str, *instance_ids: str) -> Json:
+    return {
+        "name": name,
+        "account_id": account_id,
+        "region_id": REGION,
+        "instance_ids": [*instance_ids],
+    }
+
+
 CONNECT_REQUESTS: Any = {name: _named(*each) for name, each in _NAMED.items()}
 PLAN_REQUESTS: Any = {
     **{
@@ -852,6 +863,20 @@ PLAN_REQUESTS: Any = {
         "Restore a backup",
         "`full` makes the group equal to the backup.",
         {"kind": "restore", "backup_id": _BACKUP, "mode": "full"},
+    ),
+    "tiers": _named(
+        "Lay the three tiers of an application",
+        "A group for each; web 80, application 8080, database 3306, each open to the tier before "
+        "it alone. The database is in another account. Nobody may reach the web tier yet.",
+        {
+            "kind": "tiers",
+            "name": "shop",
+            "tiers": [
+                _tier("web", SHOP, "i-web01", "i-web02"),
+                _tier("application", SHOP, "i-app01"),
+                _tier("database", DATA, "i-db01", "i-db02"),
+            ],
+        },
     ),
     "compact": _named(
         "Say the rules of a group by fewer",

@@ -17,6 +17,9 @@ TAGS = frozenset(
         "connect",
         "disconnect",
         "restore",
+        "tighten",
+        "compact",
+        "tiers",
         "json",
         "csv",
         "by instance",
@@ -43,7 +46,9 @@ def item_of(error: Mapping[str, Any]) -> Document:
     kept = [
         step
         for number, step in enumerate(path, 1)
-        if step not in TAGS or (named_last and number == len(path))
+        if step not in TAGS
+        or (named_last and number == len(path))
+        or path[number - 2 : number - 1] == [step]  # a member with the name of its tag
     ]
     if error["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         kept.append(error["ctx"]["discriminator"].strip("'"))

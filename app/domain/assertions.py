@@ -229,6 +229,17 @@ def breaches(before: World, after: World, claims: Iterable[Claim]) -> tuple[Brea
     return tuple(found)
 
 
+def passing_besides(world: World, claim: Claim, allowed: Sequence[Traffic]) -> tuple[Against, ...]:
+    """Return what passes between the sides of a claim and is not allowed."""
+    judging = _Judging(world)
+    told = [(traffic, True) for traffic in allowed]
+    return tuple(
+        Against(Flow(*ends, traffic, claim.plane, claim.family), certain)
+        for ends, passing in judging.against(claim, [judging]).values()
+        for traffic, certain in _more(passing, told, claim.family)
+    )
+
+
 def is_touched(
     claim: Claim, group_ids: frozenset[str], instances: Mapping[str, frozenset[str]]
 ) -> bool:

@@ -14,6 +14,7 @@ class OperationKind(StrEnum):
     RESTORE = "restore"
     TIGHTEN = "tighten"
     COMPACT = "compact"
+    TIERS = "tiers"
     REPAIR = "repair"
 
     @property

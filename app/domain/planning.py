@@ -174,7 +174,7 @@ def draft(world: World, intent: Intent, limits: Limits) -> Draft:
     exceeded = tuple(use for use in plan.quotas if use.is_exceeded)
     most, extra = intent.max_extra_pairs, plan.difference.extra_pairs
     is_too_wide = most is not None and extra > most
-    return Draft(plan, tuple(_still_closed(plan)), (), exceeded, is_too_wide)
+    return Draft(plan, tuple(still_closed(plan)), (), exceeded, is_too_wide)
 
 
 def foretell(
@@ -245,7 +245,8 @@ def _is_classic(world: World, group_id: str) -> bool:
     return group is not None and group.vpc_id is None
 
 
-def _still_closed(plan: Plan) -> Iterable[Obstacle]:
+def still_closed(plan: Plan) -> Iterable[Obstacle]:
+    """Say of each asked flow that a plan does not open what stands in its way."""
     for each in plan.asked:
         if each.after is None or is_open(each.after):
             continue

@@ -23,6 +23,7 @@ from app.domain.rules import HeldRule
 from app.domain.world import World
 from app.ports.clock import Clock
 from app.ports.store import Store, Work
+from app.services.asserted import follow_tiers
 from app.services.audit import record_ending
 from app.services.problems import problem_document
 from app.services.restored import enter_uses, follow, follow_restored
@@ -98,6 +99,7 @@ class EndingsService:
                 case _:
                     follow_restored(work, operation, result, self._clock.now())
                     enter_uses(work, operation, result)
+                    follow_tiers(work, operation, result, self._clock.now())
             self._end(work, operation_id, OperationStatus.SUCCEEDED, result=result)
             work.commit()
         return True

@@ -198,7 +198,8 @@ class RestoresService:
         made = Restoration(plan, (), (), ())
         details = restoration_document(made, TAKEN_BACK, (), ())
         ours = {each.group_id for each in effects}
-        return spelt(made.plan, world, scope, ours, {"restore": details})
+        manages = {"manages": kept.document["manages"]} if "manages" in kept.document else {}
+        return spelt(made.plan, world, scope, ours, {"restore": details} | manages)
 
     def _check_unused(self, operation: Operation, world: World, left: Sequence[Effect]) -> None:
         rules = {each.held.rule_id for each in left if isinstance(each, AddedRule)}

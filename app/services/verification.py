@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from app.domain.assertions import judge_all, judgement_document, read_claim
 from app.domain.changes import CreateGroup, bound
 from app.domain.documents import Document, change_document, effect_document, held_document
 from app.domain.errors import (
@@ -20,6 +21,7 @@ from app.domain.operations import Operation
 from app.domain.plan import asked_flows, is_open
 from app.domain.plan_documents import flow_document, verdict_document
 from app.domain.sentences import sentence
+from app.domain.tiers import named
 from app.domain.world import World
 from app.ports.store import KeptPlan, Store
 from app.services.backups import BackupsService
@@ -145,6 +147,8 @@ class VerificationService:
         result = _result(observation, told, kept, world)
         if "restore" in kept.document:
             result["restore"] = _restored(kept, observation, created)
+        if "tiers" in kept.document:
+            result["tiers"] = _laid(kept, world, created)
         return {"result": result}
 
     def _told(self, operation: Operation, world: World) -> list[tuple[Flow, Verdict]]:
@@ -160,6 +164,17 @@ class VerificationService:
             return []
         evaluator = Evaluator(world)
         return [(flow, evaluator.explain(flow)) for flow in flows]
+
+
+def _laid(kept: KeptPlan, world: World, created: Mapping[str, str]) -> Document:
+    """Spell what was laid, with the ids that the cloud gave, and judge what is asserted of it."""
+    laid: Document = named(kept.document["tiers"], created)
+    told = judge_all(world, [read_claim(each) for each in laid["assertions"]])
+    judged = [
+        each | {"judgement": judgement_document(judgement)}
+        for each, judgement in zip(laid["assertions"], told, strict=True)
+    ]
+    return laid | {"assertions": judged}
 
 
 def _unseen(observation: Observation) -> ChangeNotObservedError:

@@ -16,7 +16,7 @@ from app.domain.errors import (
 from app.domain.groups import Group, GroupRef, Instance, Place
 from app.domain.rules import GroupPeer, PrefixListPeer
 from app.domain.world import Refusal, World
-from app.ports.ecs import Clouds, Readers, Reads
+from app.ports.ecs import Clouds, InventoryFilter, Readers, Reads
 from app.services.scopes import GroupAt, Known, Scope
 
 
@@ -73,6 +73,18 @@ class Worlds:
             AccountUnreachableError, CloudUnavailableError, CloudThrottledError
         """
         return _Reading(through or self._clouds, self._pool, self.places(), urgent).read(scope)
+
+    def called(self, place: Place, name: str) -> tuple[Group, ...]:
+        """Return the groups of a place that have this name, by id, without their rules."""
+        found: list[Group] = []
+        token: str | None = None
+        cloud = self._clouds.of(place.account_id, place.region_id)
+        while True:
+            page = cloud.page_of_groups(InventoryFilter(name=name), limit=50, token=token)
+            found += [summary.group for summary in page.items]
+            token = page.next_token
+            if token is None:
+                return tuple(sorted(found, key=lambda group: group.group_id))
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

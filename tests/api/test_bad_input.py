@@ -431,6 +431,30 @@ def test_a_plan_request_is_one_of_its_kinds(
     assert problem["errors"][0]["pointer"] == pointer
 
 
+TIERS = examples.PLAN_REQUESTS["tiers"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "pointer"),
+    [
+        ("name", "a b", "invalid_identifier", "/name"),
+        ("tiers", TIERS["tiers"][:1], "empty_change", "/tiers"),
+        ("tiers.0.name", "", "invalid_identifier", "/tiers/0/name"),
+        ("tiers.0.instance_ids", [], "empty_change", "/tiers/0/instance_ids"),
+        ("tiers.0.ports", [{"protocol": "tcp"}], "invalid_port", "/tiers/0/ports/0"),
+        ("tiers.0.addresses", ["10.0.0.1"], "invalid_cidr", "/tiers/0/addresses/0"),
+        ("tiers.1.vpc_id", "vpc-1", "unknown_field", "/tiers/1/vpc_id"),
+        ("tiers.2.region_id", ..., "validation", "/tiers/2/region_id"),
+    ],
+)
+def test_tiers_are_refused_where_they_mean_nothing(
+    client: TestClient, path: str, value: Any, code: str, pointer: str
+) -> None:
+    problem = post(client, "/v1/plans", changed(TIERS, path, value)).json()
+    assert (problem["status"], problem["errors"][0]["code"]) == (422, code)
+    assert problem["errors"][0]["pointer"] == pointer
+
+
 ASSERTED = examples.ASSERTION_REQUESTS["must never reach"]["value"]
 
 

@@ -265,3 +265,7 @@ def test_the_page_about_tightening_shows_what_the_service_answers(client: httpx.
 
 def test_the_page_about_compaction_shows_what_the_service_answers(client: httpx.Client) -> None:
     assert walk(client, "compaction.md") == 4
+
+
+def test_the_page_about_tiers_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert walk(client, "tiers.md") == 5

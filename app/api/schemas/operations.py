@@ -11,6 +11,7 @@ from app.api.schemas.base import Out, left_out
 from app.api.schemas.networks import Adopted, Effect, FlowVerdict, ForeignChange
 from app.api.schemas.plans import RestoreDetails
 from app.api.schemas.problems import Problem
+from app.api.schemas.tiers import TiersDetails
 from app.domain import operations as domain
 from app.domain.operations import EventKind, OperationKind, OperationStatus, StepStatus
 
@@ -64,6 +65,7 @@ class OperationResult(Out):
     ]
     warnings: list[str]
     restore: RestoreDetails | SkipJsonSchema[None] = left_out("What was restored.")
+    tiers: TiersDetails | SkipJsonSchema[None] = left_out("The tiers that were laid.")
 
 
 class Operation(Out):

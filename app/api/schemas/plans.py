@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.api.schemas.base import In, Out, left_out
 from app.api.schemas.connections import ConnectRequest
 from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, RuleMeaning, Traffic
+from app.api.schemas.tiers import TiersDetails, TiersFields
 from app.api.schemas.tightening import TightenDetails, TightenFields, Watch
 from app.api.schemas.values import AccountId, GroupId, OwnId, RegionId
 from app.domain.assertions import AssertionKind, AssertionStatus
@@ -68,6 +69,12 @@ class TightenPlanRequest(TightenFields, StandalonePlanRequest):
     kind: Literal["tighten"]
 
 
+class TiersPlanRequest(TiersFields, StandalonePlanRequest):
+    """Plan to lay an application in tiers, or to change tiers that are laid."""
+
+    kind: Literal["tiers"]
+
+
 class CompactPlanRequest(StandalonePlanRequest):
     """Plan to say the rules of a group by fewer: nothing opens and nothing closes."""
 
@@ -85,7 +92,8 @@ class PlanRequest(
             | RepairPlanRequest
             | RestorePlanRequest
             | TightenPlanRequest
-            | CompactPlanRequest,
+            | CompactPlanRequest
+            | TiersPlanRequest,
             Field(discriminator="kind"),
         ]
     ]
@@ -346,7 +354,7 @@ class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect", "repair", "restore", "tighten", "compact"]
+    kind: Literal["connect", "disconnect", "repair", "restore", "tighten", "compact", "tiers"]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]
@@ -367,6 +375,7 @@ class Plan(Out):
     tighten: TightenDetails | SkipJsonSchema[None] = left_out("Of a plan to tighten.")
     watch: Watch | SkipJsonSchema[None] = left_out("What is judged after the changes.")
     compact: CompactDetails | SkipJsonSchema[None] = left_out("Of a plan to compact.")
+    tiers: TiersDetails | SkipJsonSchema[None] = left_out("Of a plan to lay tiers.")
     fingerprint: Annotated[
         str, Field(description="Digest of the world that the plan was made for.")
     ]

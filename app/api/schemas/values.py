@@ -89,6 +89,9 @@ OwnId = Annotated[
         "an id of this service", "[0-9a-zA-Z-]{1,64}", "0b8f6c3e-5d0e-4f5e-8a55-2f6f0c9f7a01"
     ),
 ]
+TierName = Annotated[
+    str, *_identifier("a name of tiers", "[A-Za-z][0-9A-Za-z-]{1,40}", "application")
+]
 RoleArn = Annotated[
     str,
     *_identifier(
