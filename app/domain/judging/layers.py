@@ -58,6 +58,7 @@ class Layer:
         self._crowded: dict[tuple[int, int], int] = {}
         self._parts: dict[int, tuple[Sequence[Line], Sequence[Told]]] = {}
         self._asked: dict[int, int] = {}
+        self._entries: dict[str, Sequence[Block]] = {}
 
     # --- ends ---------------------------------------------------------------------
 
@@ -255,11 +256,17 @@ class Layer:
         return self
 
     def _listed(self, prefix_list_id: str) -> Matches:
-        entries = self.world.prefix_lists.get(prefix_list_id)
-        if entries is None:
+        if prefix_list_id not in self.world.prefix_lists:
             return Matches(0, self.everyone)
-        blocks = (block for block in outermost(entries) if block.family is self.family)
-        return Matches(union(self.inside(block) for block in blocks))
+        return Matches(union(self.inside(block) for block in self.entries(prefix_list_id)))
+
+    def entries(self, prefix_list_id: str) -> Sequence[Block]:
+        """Return the outermost blocks of a prefix list in this family; of an unread one, none."""
+        if prefix_list_id not in self._entries:
+            entries = self.world.prefix_lists.get(prefix_list_id, ())
+            blocks = tuple(each for each in outermost(entries) if each.family is self.family)
+            self._entries[prefix_list_id] = blocks
+        return self._entries[prefix_list_id]
 
     def row(self, kind: Kind, direction: Direction, protocol: Protocol) -> Row:
         """Return what the rules of a kind say to every end that it has a route to."""
@@ -400,6 +407,7 @@ class _Changed(Layer):
         self.addresses, self._places = base.addresses, base._places  # noqa: SLF001 - of its own kind
         self._crowded = base._crowded  # noqa: SLF001 - of its own kind
         self._base, self._rows, self._lists, self._parts, self._asked = base, {}, {}, {}, {}
+        self._entries = {}
         self.firsts, self.everyone = base.firsts, base.everyone
         self.ends, self.members = base.ends, base.members
         self._touched_groups, self._relisted = groups, lists

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from app.domain.addresses import AddressFamily, Block
 from app.domain.groups import GroupRef
-from app.domain.judging.atoms import Stretch, covering, outermost, without
+from app.domain.judging.atoms import Stretch, covering, without
 from app.domain.judging.layers import Layer, positions_of, union
 from app.domain.rules import GroupPeer, NicType, Peer, PrefixListPeer
 from app.domain.world import AddressEnd, End, GroupEnd
@@ -146,8 +146,8 @@ class Surroundings:
             case Block():
                 return self.inside(peer)
             case PrefixListPeer(prefix_list_id):
-                entries = outermost(layer.world.prefix_lists.get(prefix_list_id, ()))
-                return union(self.inside(each) for each in entries if each.family is self._family)
+                entries = layer.teller(peer).entries(prefix_list_id)
+                return union(self.inside(each) for each in entries)
             case _:
                 return 0
 
