@@ -25,6 +25,7 @@ from app.api.endpoints import (
 )
 from app.api.handlers import HANDLERS
 from app.api.hosts import AllowedHosts
+from app.api.limits import Buckets, RateLimits
 from app.api.openapi import TITLE
 from app.ports.identity import Identity
 from app.services.house import House
@@ -59,17 +60,24 @@ def create_app(
     body_limit_bytes: int,
     version: str,
     only_health: bool = False,
+    requests_per_minute: int | None = None,
+    require_if_match: bool = False,
 ) -> FastAPI:
     """Return the app that serves a House, or only what says how it is.
 
     `docs_key` is what the documentation page fills in by itself; None in front of a real
-    cloud. The host `*` in `allowed_hosts` stands for every one.
+    cloud. The host `*` in `allowed_hosts` stands for every one. `requests_per_minute` holds for
+    each caller; None sets no limit.
     """
     app = bare_app(version, (service.router,) if only_health else ROUTERS)
     app.state.house = house
     app.state.docs_key = docs_key
     app.state.body_limit_bytes = body_limit_bytes
+    app.state.require_if_match = require_if_match
     # The last one added is the first to see a request.
+    if requests_per_minute is not None:
+        buckets = Buckets(requests_per_minute)
+        app.add_middleware(RateLimits, buckets=buckets, per_minute=requests_per_minute)
     app.add_middleware(Authentication, identity=identity)
     app.add_middleware(AllowedHosts, names=allowed_hosts)
     app.add_middleware(Correlation)

@@ -93,6 +93,17 @@ class Settings(BaseSettings):
         description="Names that the Host header may have, separated by commas; `*` allows all.",
     )
     body_limit_bytes: int = Field(1_048_576, ge=1024, description="Largest request body.")
+    requests_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="Requests that one caller may send to one process in a minute, all of them at "
+        "once; more are answered with 429. 0 sets no limit. 3000 for `alibaba`, else none.",
+    )
+    require_if_match: bool = Field(
+        default=False,
+        description="Whether what changes or removes something of ours must say in `If-Match` what "
+        "it has seen (428).",
+    )
     executor_id: str = Field(
         "intercom-1",
         pattern=r"^[A-Za-z0-9._-]{1,60}$",
@@ -303,6 +314,12 @@ class Settings(BaseSettings):
         return self.cloud is Cloud.SIMULATOR
 
     @property
+    def caller_limit(self) -> int | None:
+        """Requests a minute in force; None: no limit."""
+        usual = 0 if self.is_simulated else DEFAULT_CALLER_LIMIT
+        return (usual if self.requests_per_minute is None else self.requests_per_minute) or None
+
+    @property
     def administrator_key(self) -> str:
         """The API key in force."""
         return self.api_key.get_secret_value() if self.api_key is not None else DEMO_API_KEY
@@ -319,6 +336,7 @@ class Settings(BaseSettings):
 DEFAULT_QUOTAS: Mapping[str, int] = {"*": 100, "Describe*": 500}
 """Our own guess: the cloud publishes no figures for these actions."""
 
+DEFAULT_CALLER_LIMIT = 3000
 SMALLEST_QUOTA = 20
 REAL_CLOUD = "aliyuncs.com"
 SHORTEST_KEY = 16

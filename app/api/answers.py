@@ -22,6 +22,12 @@ _RETRY_AFTER = {
 }
 
 
+_ETAG = {
+    "description": "Strong entity tag of what is answered, for `If-None-Match` and `If-Match`.",
+    "required": True,
+    "schema": {"type": "string"},
+}
+
 NULL = "\x00"
 """Stands for null in an example until FastAPI, which takes every null out, has seen it."""
 
@@ -58,6 +64,14 @@ def answer(status: int, description: str, example: Any) -> Described:  # noqa: A
             "content": {"application/json": {"example": veiled(example)}},
         }
     }
+
+
+def tagged(described: Described) -> Described:
+    """Add to the description of one resource that it has a tag, which may be asked with."""
+    ok = described[200]
+    headers = ok.get("headers", {}) | {"ETag": _ETAG}
+    unchanged = {"description": "It is what `If-None-Match` names.", "headers": {"ETag": _ETAG}}
+    return described | {200: ok | {"headers": headers}, 304: unchanged}
 
 
 def emptied(description: str) -> Described:

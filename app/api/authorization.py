@@ -36,6 +36,7 @@ NEEDS: Mapping[str, Need] = {
     "list_accounts": _READS,
     "register_account": _ADMINISTERS,
     "get_account": _READS,
+    "count_calls": _READS,
     "change_account": _ADMINISTERS,
     "remove_account": _ADMINISTERS,
     "check_account": _ADMINISTERS,

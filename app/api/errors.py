@@ -19,6 +19,16 @@ class UnsupportedMediaTypeError(AppError):
     code, title = "unsupported_media_type", "The body is not plain JSON"
 
 
+class PreconditionRequiredError(AppError):
+    code, title = "precondition_required", "The request must say what it has seen"
+
+
+class RateLimitedError(AppError):
+    """`facts`: `limit_per_minute`."""
+
+    code, title = "rate_limited", "The caller sends more requests than are answered"
+
+
 class BodyTooLargeError(AppError):
     code, title = "body_too_large", "The body is larger than this service accepts"
 

@@ -126,8 +126,8 @@ CHECKED_ACCOUNT: Json = ACCOUNT | {
     "access_detail": "the role can be assumed and belongs to the account",
     "checked_at": "2026-01-05T08:00:10Z",
 }
-ACCOUNT_DETAILS: Json = CHECKED_ACCOUNT | {
-    "calls": [
+ACCOUNT_CALLS: Json = {
+    "items": [
         {
             "region_id": REGION,
             "action": "AuthorizeSecurityGroup",

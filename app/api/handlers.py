@@ -44,12 +44,19 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def methods_of(request: Request) -> list[str]:
-    """Every method that some route offers for the path of a request."""
+    """Every method that some route offers for the path of a request.
+
+    Where a route has this very path, those with a parameter in its place do not count.
+    """
+    path = request.scope["path"]
+    matching = [
+        context
+        for context in iter_route_contexts(request.app.routes)
+        if context.path_regex.match(path)
+    ]
+    exact = [context for context in matching if context.path == path]
     found: set[str] = set()
-    for context in iter_route_contexts(request.app.routes):
-        if context.path_regex.match(request.scope["path"]):
-            found |= context.methods or set()
-    return sorted(found)
+    return sorted(found.union(*(context.methods or set() for context in exact or matching)))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {

@@ -14,6 +14,7 @@ from app.api.errors import (
     BodyTooLargeError,
     MalformedRequestError,
     NotAcceptableError,
+    RateLimitedError,
     UnsupportedMediaTypeError,
 )
 from app.api.idempotency import HEADER
@@ -68,7 +69,11 @@ went wrong.
 - Listings answer `{"items": […], "next_cursor": …}`; hand `next_cursor` back as `cursor`.
 - Unknown fields and parameters are refused, so that a typing error is never ignored.
 - A change that is sent with an `Idempotency-Key` is carried out once, however often it is sent.
-- Each answer carries `X-Request-ID`, yours if you sent one. Times are UTC.
+- Single resources carry a strong `ETag`: `If-None-Match` saves the body (`304`), `If-Match` changes
+  only what you have seen (`412`).
+- Each answer carries `X-Request-ID`, yours if you sent one; `traceparent` is taken over into
+  problems and the log. Too many requests are answered with `429` and `Retry-After`.
+- What goes away says so months before, by `Deprecation`, `Sunset` and `Link`. Times are UTC.
 """
 TAGS = [
     {"name": "accounts", "description": "Accounts that the service may speak for."},
@@ -100,6 +105,14 @@ UNUSED = {"HTTPValidationError", "ValidationError"}
 SCHEMAS = "#/components/schemas/"
 NOT_SCHEMAS = frozenset({"example", "examples", "default"})
 """Members that hold values as they are sent, not what describes them."""
+
+IF_NONE_MATCH: Document = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what you have: if it is so still, the answer is `304`, empty.",
+    "schema": {"type": "string", "maxLength": 4000},
+}
 
 METHODS = ("get", "post", "patch", "put", "delete")
 
@@ -211,6 +224,7 @@ def _complete(
             AmbiguousCredentialsError,
             ForbiddenError,
             StorageUnavailableError,
+            RateLimitedError,
         ]
     if path not in {"/livez", "/readyz"}:
         common.append(MalformedRequestError)
@@ -230,6 +244,8 @@ def _complete(
         if method == "post":
             common += IDEMPOTENCY
             operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
+    if "304" in operation["responses"]:
+        operation.setdefault("parameters", []).append(IF_NONE_MATCH)
     _add_refusals(operation["responses"], common + refused_as)
 
 
@@ -270,6 +286,7 @@ def _add_refusals(responses: Document, kinds: list[type[AppError]]) -> None:
 def _with_headers(responses: Document) -> None:
     for status, name, description in (
         ("401", "WWW-Authenticate", "The scheme to be used."),
+        ("429", "Retry-After", "Seconds after which to repeat the request."),
         ("503", "Retry-After", "Seconds after which to repeat the request."),
     ):
         if status in responses:

@@ -78,6 +78,9 @@ KINDS: Mapping[str, Kind] = {
     "assertion_broken": Kind(409, "Plan otherwise, or end what `assertions` names first."),
     "account_unreachable": Kind(409, "Let the role trust the service with the `external_id`."),
     "quota_exceeded": Kind(409, "Make room, or ask the cloud for a higher quota."),
+    "precondition_failed": Kind(412, "Read the resource again, and decide anew."),
+    "precondition_required": Kind(428, "Send `If-Match` with the `ETag` of what you have read."),
+    "rate_limited": Kind(429, "Send fewer requests; repeat this one later.", retry_after=1),
     "body_too_large": Kind(413, "Split the request."),
     "unsupported_media_type": Kind(415, "Send `application/json`, not compressed."),
     "method_not_possible": Kind(422, "Use one of `possible_methods`, or remove the `obstacles`."),
@@ -132,6 +135,12 @@ def request_id_of(scope: Scope) -> str:
     return request_id
 
 
+def trace_of(scope: Scope) -> dict[str, str]:
+    """Return the trace that the caller's request is part of, where it is part of one."""
+    trace_id = scope.get("state", {}).get("trace_id")
+    return {} if trace_id is None else {"trace_id": trace_id}
+
+
 def problem(code: str, title: str, detail: str = "", **members: object) -> Document:
     """Spell a problem: the standard members first, never overwritten by its own."""
     standard: Document = {
@@ -159,6 +168,7 @@ def render(error: AppError, scope: Scope) -> JSONResponse:
         **_placed(error),
         "instance": scope.get("path", "/"),
         "request_id": request_id_of(scope),
+        **trace_of(scope),
     }
     body = problem(error.code, error.title, str(error), **members)
     headers = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}

@@ -4,6 +4,7 @@ import email.message
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from fastapi import params
@@ -15,6 +16,8 @@ from starlette.responses import Response
 from app.api import strict_json
 from app.api.authorization import admit, need_of
 from app.api.changing import change
+from app.api.conditions import with_tag
+from app.api.deprecation import EXTENSION
 from app.api.errors import BodyTooLargeError, NotAcceptableError, UnsupportedMediaTypeError
 from app.domain.errors import InvalidInputError, UnknownFieldError
 
@@ -37,6 +40,8 @@ class StrictRoute(APIRoute):
         takes_body = self.body_field is not None
         needs_body = self.body_field is not None and self.body_field.field_info.is_required()
         need, action = need_of(self.name, self.path), self.name
+        is_tagged = "ETag" in self.responses.get(200, {}).get("headers", {})
+        headers = (self.openapi_extra or {}).get(EXTENSION, {})
         names = frozenset(
             field.alias
             for field in get_flat_params(self.dependant)
@@ -44,15 +49,19 @@ class StrictRoute(APIRoute):
         )
 
         async def strict(request: Request) -> Response:
+            request.scope.setdefault("state", {})["headers"] = headers
             if need is not None:
                 await admit(request, need)
             check_accept(request.headers.get("accept"), self.media_type, *self.other_media_types)
             check_query(request, names)
             read = StrictRequest(request)
             await read.fill(takes_body=takes_body, needs_body=needs_body)
-            if need is None or not need.changes:
-                return await handle(read)
-            return await change(read, partial(handle, read), need, action)
+            if need is not None and need.changes:
+                return await change(read, partial(handle, read), need, action)
+            answer = await handle(read)
+            if is_tagged and answer.status_code == HTTPStatus.OK:
+                return with_tag(answer, request.headers.get("if-none-match"))
+            return answer
 
         return strict
 

@@ -116,6 +116,8 @@ def run(
         docs_key=settings.administrator_key if settings.is_simulated else None,
         allowed_hosts=settings.allowed_hosts,
         body_limit_bytes=settings.body_limit_bytes,
+        requests_per_minute=settings.caller_limit,
+        require_if_match=settings.require_if_match,
         version=version(),
         only_health=service.role == "worker",
     )

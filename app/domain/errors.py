@@ -224,6 +224,12 @@ class InvalidStateError(AppError):
     code, title = "invalid_state", "The request does not fit the state of the resource"
 
 
+class PreconditionFailedError(AppError):
+    """`facts`: `etag`, which the resource has now."""
+
+    code, title = "precondition_failed", "The resource is not what the caller has seen"
+
+
 class AlreadyExistsError(AppError):
     code, title = "already_exists", "A resource with this id exists already"
 

@@ -25,6 +25,10 @@ from app.services.callers import acting_principal
 ROLE_ARN = re.compile(r"acs:ram::([0-9]{16}):role/[A-Za-z0-9.@_-]{1,64}", re.ASCII)
 
 
+def _any_state(account: Account) -> None:
+    """Whoever changes an account without a condition takes it as it is."""
+
+
 class AccountsService:
     """Registering calls nothing; `check` verifies."""
 
@@ -66,10 +70,7 @@ class AccountsService:
 
     def get(self, account_id: str) -> Account:
         with self._store.read() as work:
-            account = work.accounts.get(account_id)
-        if account is None:
-            raise NotFoundError("no such account is registered", account_id=account_id)
-        return account
+            return _found(work, account_id)
 
     def page(self, limit: int, position: int | None) -> Page[Account]:
         with self._store.read() as work:
@@ -82,15 +83,34 @@ class AccountsService:
         name: str | None = None,
         role_arn: str | None = None,
         region_ids: tuple[str, ...] | None = None,
+        check: Callable[[Account], None] = _any_state,
     ) -> Account:
-        """Change what is given; a new role has to be checked again."""
-        account = self.get(account_id)
+        """Change what is given; a new role has to be checked again.
+
+        `check` sees the account as it is changed, and may refuse to.
+        """
+        with self._store.write() as work:
+            account = _found(work, account_id)
+            check(account)
+            account = self._changed(account, name, role_arn, region_ids)
+            work.accounts.update(account)
+            _distrust(work, account)
+            work.commit()
+        return account
+
+    @staticmethod
+    def _changed(
+        account: Account,
+        name: str | None,
+        role_arn: str | None,
+        region_ids: tuple[str, ...] | None,
+    ) -> Account:
         if name is not None:
             account = replace(account, name=name)
         if region_ids is not None:
             account = replace(account, region_ids=region_ids)
         if role_arn is not None:
-            _check_role(account_id, role_arn)
+            _check_role(account.account_id, role_arn)
             account = replace(
                 account,
                 role_arn=role_arn,
@@ -98,16 +118,17 @@ class AccountsService:
                 access_detail="",
                 checked_at=None,
             )
-        return self._keep(account)
+        return account
 
-    def remove(self, account_id: str) -> None:
-        """Forget an account that no connection needs.
+    def remove(self, account_id: str, check: Callable[[Account], None] = _any_state) -> None:
+        """Forget an account that no connection needs. `check` sees it, and may refuse to.
 
         Raises:
             InUseError: a connection stands in it.
         """
-        account = self.get(account_id)
         with self._store.write() as work:
+            account = _found(work, account_id)
+            check(account)
             standing = work.connections.standing()
             if any(_speaks_of(connection, account_id) for connection in standing):
                 raise InUseError("a connection stands in this account", account_id=account_id)
@@ -132,9 +153,7 @@ class AccountsService:
                 access = AccessState.FAILED
                 detail = f"the credentials belong to account {found}"
         with self._store.write() as work:
-            present = work.accounts.get(account_id)
-            if present is None:
-                raise NotFoundError("no such account is registered", account_id=account_id)
+            present = _found(work, account_id)
             if present.role_arn == account.role_arn:  # else the finding is of another role
                 now = self._clock.now()
                 present = replace(present, access=access, access_detail=detail, checked_at=now)
@@ -142,13 +161,6 @@ class AccountsService:
                 _distrust(work, present)
                 work.commit()
         return present
-
-    def _keep(self, account: Account) -> Account:
-        with self._store.write() as work:
-            work.accounts.update(account)
-            _distrust(work, account)
-            work.commit()
-        return account
 
 
 class Directory:
@@ -183,6 +195,13 @@ class Directory:
     def _is_seen(self, account_id: str) -> bool:
         seen = self._eyes()
         return seen is None or account_id in seen
+
+
+def _found(work: Work, account_id: str) -> Account:
+    account = work.accounts.get(account_id)
+    if account is None:
+        raise NotFoundError("no such account is registered", account_id=account_id)
+    return account
 
 
 def _distrust(work: Work, account: Account) -> None:

@@ -1,5 +1,6 @@
 """A House of simple fakes: what the services promise, without a cloud or a database."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -183,11 +184,15 @@ class Accounts(Fake):
         self.note("spent", account_id)
         return (Spent(account_id, examples.REGION, "JoinSecurityGroup", 50, 7, 1, 0, 2, True),)
 
-    def change(self, account_id: str, **changes: Any) -> Account:
+    def change(
+        self, account_id: str, *, check: Callable[[Account], None], **changes: Any
+    ) -> Account:
+        check(ACCOUNT)
         self.note("change", account_id, changes)
         return replace(ACCOUNT, **changes)
 
-    def remove(self, account_id: str) -> None:
+    def remove(self, account_id: str, check: Callable[[Account], None]) -> None:
+        check(ACCOUNT)
         self.note("remove", account_id)
 
     def check(self, account_id: str) -> Account:

@@ -52,6 +52,14 @@ def test_only_what_is_given_is_changed(client: TestClient, fakes: Fakes) -> None
     ]
 
 
+def test_what_was_used_of_the_clouds_limits_is_told(client: TestClient, fakes: Fakes) -> None:
+    answer = client.get(f"/v1/accounts/{examples.SHOP}/calls")
+    [count] = answer.json()["items"]
+    assert (count["action"], count["calls"], count["is_locked"]) == ("JoinSecurityGroup", 7, True)
+    assert client.get(f"/v1/accounts/{examples.DATA}/calls").status_code == 404
+    assert [name for name, _ in fakes.calls()] == ["get", "spent", "get"]
+
+
 def test_removing_answers_nothing(client: TestClient) -> None:
     answer = client.delete(f"/v1/accounts/{examples.SHOP}")
     assert (answer.status_code, answer.content) == (204, b"")

@@ -22,7 +22,7 @@ def chain(
 
 
 def counted(api: Api, action: str) -> Document:
-    calls = api.get(f"/accounts/{ACCOUNT}")["calls"]
+    calls = api.get(f"/accounts/{ACCOUNT}/calls")["items"]
     return next(each for each in calls if each["action"] == action)
 
 

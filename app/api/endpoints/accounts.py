@@ -6,15 +6,16 @@ from fastapi import APIRouter, Body, Path, Response
 from pydantic import MISSING
 
 from app.api import examples
-from app.api.answers import answer, created, emptied
+from app.api.answers import answer, created, emptied, tagged
+from app.api.conditions import AGAINST_A_CONDITION, AskedPrecondition
 from app.api.dependencies import Accounts, AskedPage
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
 from app.api.schemas.accounts import (
     Account,
+    AccountCalls,
     AccountChange,
-    AccountDetails,
     AccountPage,
     AccountRegistration,
 )
@@ -76,39 +77,62 @@ def register_account(
 
 @router.get(
     "/{account_id}",
-    responses=answer(200, "The account.", examples.ACCOUNT_DETAILS)
+    responses=tagged(answer(200, "The account.", examples.ACCOUNT))
     | refusals(NotFoundError, InvalidIdentifierError),
 )
-def get_account(account_id: OneAccount, accounts: Accounts) -> AccountDetails:
-    """Return one account, and how much of the cloud's rate limits was used for it."""
-    return AccountDetails.told(accounts.get(account_id), accounts.spent(account_id))
+def get_account(account_id: OneAccount, accounts: Accounts) -> Account:
+    """Return one account."""
+    return Account.of(accounts.get(account_id))
+
+
+@router.get(
+    "/{account_id}/calls",
+    responses=answer(200, "The last minute's calls.", examples.ACCOUNT_CALLS)
+    | refusals(NotFoundError, InvalidIdentifierError),
+)
+def count_calls(account_id: OneAccount, accounts: Accounts) -> AccountCalls:
+    """Say how much of the cloud's rate limits was used for an account, by all replicas."""
+    accounts.get(account_id)
+    return AccountCalls.told(accounts.spent(account_id))
 
 
 @router.patch(
     "/{account_id}",
     responses=answer(200, "The account as it is now.", examples.ACCOUNT)
-    | refusals(NotFoundError, AccountMismatchError, SecretNotAcceptedError, InvalidIdentifierError),
+    | refusals(
+        NotFoundError,
+        AccountMismatchError,
+        SecretNotAcceptedError,
+        InvalidIdentifierError,
+        *AGAINST_A_CONDITION,
+    ),
 )
 def change_account(
     account_id: OneAccount,
     body: Annotated[AccountChange, Body(openapi_examples=examples.CHANGE)],
     accounts: Accounts,
+    precondition: AskedPrecondition,
 ) -> Account:
-    """Change the name, the role or the regions of an account; the rest stays as it is."""
-    return Account.of(accounts.change(account_id, **body.given()))
+    """Change the name, the role or the regions of an account; the rest stays as it is. With
+    `If-Match` only if nobody else has changed it meanwhile.
+    """
+    check = precondition.of(Account.of)
+    return Account.of(accounts.change(account_id, **body.given(), check=check))
 
 
 @router.delete(
     "/{account_id}",
     status_code=204,
     responses=emptied("The account is forgotten.")
-    | refusals(NotFoundError, InUseError, InvalidIdentifierError),
+    | refusals(NotFoundError, InUseError, InvalidIdentifierError, *AGAINST_A_CONDITION),
 )
-def remove_account(account_id: OneAccount, accounts: Accounts) -> None:
+def remove_account(
+    account_id: OneAccount, accounts: Accounts, precondition: AskedPrecondition
+) -> None:
     """Forget an account. Nothing is changed in the cloud; an account in which a connection
     stands cannot be forgotten.
     """
-    accounts.remove(account_id)
+    accounts.remove(account_id, precondition.of(Account.of))
 
 
 @router.post(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path, Response
 from pydantic import MISSING
 
 from app.api import examples
-from app.api.answers import answer, created, emptied
+from app.api.answers import answer, created, emptied, tagged
 from app.api.dependencies import ApiKeys, AskedPage
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
@@ -62,7 +62,7 @@ def create_api_key(
 
 @router.get(
     "/{api_key_id}",
-    responses=answer(200, "The key, without what opens.", examples.API_KEY)
+    responses=tagged(answer(200, "The key, without what opens.", examples.API_KEY))
     | refusals(NotFoundError),
 )
 def get_api_key(api_key_id: OneKey, api_keys: ApiKeys) -> ApiKey:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from app.api import examples
-from app.api.answers import answer, created, emptied
+from app.api.answers import answer, created, emptied, tagged
+from app.api.conditions import AGAINST_A_CONDITION, AskedPrecondition
 from app.api.dependencies import AskedPage, Assertions
 from app.api.endpoints.inventory import FROM_THE_CLOUD
 from app.api.paging import next_cursor
@@ -17,6 +18,7 @@ from app.api.schemas.assertions import (
     AssertionRequest,
     AssertionSummary,
 )
+from app.api.schemas.values import OwnId
 from app.domain.assertions import AssertionStatus
 from app.domain.errors import (
     InvalidConnectionError,
@@ -29,7 +31,7 @@ from app.domain.errors import (
 router = APIRouter(prefix="/v1/assertions", tags=["assertions"], route_class=StrictRoute)
 
 OneAssertion = Annotated[
-    str, Path(description="Id of the assertion.", openapi_examples=examples.ASSERTION_ID)
+    OwnId, Path(description="Id of the assertion.", openapi_examples=examples.ASSERTION_ID)
 ]
 
 
@@ -77,7 +79,7 @@ def create_assertion(
 
 @router.get(
     "/{assertion_id}",
-    responses=answer(200, "The assertion.", examples.ASSERTION) | refusals(NotFoundError),
+    responses=tagged(answer(200, "The assertion.", examples.ASSERTION)) | refusals(NotFoundError),
 )
 def get_assertion(assertion_id: OneAssertion, assertions: Assertions) -> Assertion:
     """Return an assertion with what was found last, and every state that it has had."""
@@ -87,10 +89,14 @@ def get_assertion(assertion_id: OneAssertion, assertions: Assertions) -> Asserti
 @router.delete(
     "/{assertion_id}",
     status_code=204,
-    responses=emptied("The assertion is forgotten.") | refusals(NotFoundError),
+    responses=emptied("The assertion is forgotten.")
+    | refusals(NotFoundError, *AGAINST_A_CONDITION),
 )
-def remove_assertion(assertion_id: OneAssertion, assertions: Assertions) -> None:
+def remove_assertion(
+    assertion_id: OneAssertion, assertions: Assertions, precondition: AskedPrecondition
+) -> None:
     """Forget an assertion; from then on plans may break it. Nothing is changed in the cloud."""
+    precondition.look(lambda: Assertion.of_view(assertions.get(assertion_id)))
     assertions.remove(assertion_id)
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from fastapi import status as http
 
 from app.api import examples
-from app.api.answers import Described, answer, created, emptied
+from app.api.answers import Described, answer, created, emptied, tagged
+from app.api.conditions import AGAINST_A_CONDITION, AskedPrecondition
 from app.api.dependencies import Archive, AskedPage, Backups, Retention
 from app.api.endpoints.inventory import FROM_THE_CLOUD
 from app.api.paging import next_cursor
@@ -48,7 +49,7 @@ router = APIRouter(prefix="/v1/backups", tags=["backups"], route_class=StrictRou
 exports = APIRouter(prefix="/v1/backups", tags=["backups"], route_class=ExportRoute)
 
 OneBackup = Annotated[
-    str, Path(description="Id of the backup.", openapi_examples=examples.BACKUP_ID)
+    OwnId, Path(description="Id of the backup.", openapi_examples=examples.BACKUP_ID)
 ]
 
 
@@ -137,7 +138,7 @@ def import_backup(
 
 @router.get(
     "/{backup_id}",
-    responses=answer(200, "The backup with its content.", examples.BACKUP)
+    responses=tagged(answer(200, "The backup with its content.", examples.BACKUP))
     | refusals(NotFoundError, BackupCorruptError),
 )
 def get_backup(backup_id: OneBackup, backups: Backups) -> Backup:
@@ -150,12 +151,16 @@ def get_backup(backup_id: OneBackup, backups: Backups) -> Backup:
 @router.delete(
     "/{backup_id}",
     status_code=http.HTTP_204_NO_CONTENT,
-    responses=emptied("The backup is gone.") | refusals(NotFoundError, InUseError),
+    responses=emptied("The backup is gone.")
+    | refusals(NotFoundError, InUseError, *AGAINST_A_CONDITION),
 )
-def delete_backup(backup_id: OneBackup, retention: Retention) -> None:
+def delete_backup(
+    backup_id: OneBackup, backups: Backups, retention: Retention, precondition: AskedPrecondition
+) -> None:
     """Delete a backup that nothing needs: no operation under way, no connection that stands, no
     plan that can still be applied.
     """
+    precondition.look(lambda: Backup.of(backups.get(backup_id)))
     retention.delete(backup_id)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from app.api import examples
-from app.api.answers import accepted, answer, point_to
+from app.api.answers import accepted, answer, point_to, tagged
+from app.api.conditions import AGAINST_A_CONDITION, AskedPrecondition
 from app.api.dependencies import AskedPage, Connections, Drift, Wait
 from app.api.endpoints.plans import AGAINST_A_CONNECTION
 from app.api.paging import next_cursor
@@ -19,6 +20,7 @@ from app.api.schemas.connections import (
     ExtendRequest,
 )
 from app.api.schemas.operations import Operation
+from app.api.schemas.values import OwnId
 from app.domain.connections import ConnectionStatus
 from app.domain.errors import (
     AssertionBrokenError,
@@ -32,7 +34,7 @@ from app.domain.errors import (
 router = APIRouter(prefix="/v1/connections", tags=["connections"], route_class=StrictRoute)
 
 OneConnection = Annotated[
-    str, Path(description="Id of the connection.", openapi_examples=examples.CONNECTION_ID)
+    OwnId, Path(description="Id of the connection.", openapi_examples=examples.CONNECTION_ID)
 ]
 
 
@@ -78,7 +80,7 @@ def list_connections(
 
 @router.get(
     "/{connection_id}",
-    responses=answer(200, "The connection with its ledger.", examples.CONNECTION)
+    responses=tagged(answer(200, "The connection with its ledger.", examples.CONNECTION))
     | refusals(NotFoundError),
 )
 def get_connection(connection_id: OneConnection, connections: Connections) -> Connection:
@@ -128,16 +130,19 @@ def check_connection(connection_id: OneConnection, drift: Drift) -> Connection:
         TargetBusyError,
         AssertionBrokenError,
         *AGAINST_A_CONNECTION[-6:],
+        *AGAINST_A_CONDITION,
     ),
 )
 def disconnect_connection(
     connection_id: OneConnection,
     connections: Connections,
     response: Response,
+    precondition: AskedPrecondition,
     wait: Wait = True,
 ) -> Operation:
     """Take a connection back: remove what is ours and what no other connection needs, nothing
     else. Asked again, the answer is the same operation.
     """
+    precondition.look(lambda: Connection.of_view(connections.get(connection_id)))
     operation = connections.disconnect(connection_id, wait=wait)
     return point_to(response, Operation.of(operation))

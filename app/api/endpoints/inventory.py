@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from app.api import examples
-from app.api.answers import answer
+from app.api.answers import answer, tagged
 from app.api.dependencies import AskedPage, Hygiene, Inventory
 from app.api.refusals import refusals
 from app.api.routing import StrictRoute
@@ -114,7 +114,7 @@ def list_security_groups(
 
 @router.get(
     "/security-groups/{group_id}",
-    responses=answer(200, "The group with its rules and members.", examples.GROUP)
+    responses=tagged(answer(200, "The group with its rules and members.", examples.GROUP))
     | refusals(*FROM_THE_CLOUD),
 )
 def get_security_group(

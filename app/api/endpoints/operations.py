@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from app.api import examples
-from app.api.answers import accepted, answer, ask_again, point_to, polled, streamed
+from app.api.answers import accepted, answer, ask_again, point_to, polled, streamed, tagged
 from app.api.dependencies import AskedPage, Health, Interventions, Operations
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/operations", tags=["operations"], route_class=Str
 streams = APIRouter(prefix="/v1/operations", tags=["operations"], route_class=StreamRoute)
 
 OneOperation = Annotated[
-    str, Path(description="Id of the operation.", openapi_examples=examples.OPERATION_ID)
+    OwnId, Path(description="Id of the operation.", openapi_examples=examples.OPERATION_ID)
 ]
 
 
@@ -50,7 +50,8 @@ def list_operations(
 
 @router.get(
     "/{operation_id}",
-    responses=polled("The operation as it is now.", examples.FINISHED) | refusals(NotFoundError),
+    responses=tagged(polled("The operation as it is now.", examples.FINISHED))
+    | refusals(NotFoundError),
 )
 def get_operation(
     operation_id: OneOperation, operations: Operations, response: Response

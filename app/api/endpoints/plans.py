@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Response
 from pydantic import MISSING
 
 from app.api import examples
-from app.api.answers import accepted, answer, created, point_to
+from app.api.answers import accepted, answer, created, point_to, tagged
 from app.api.dependencies import Comparisons, Operations, Plans, Wait
 from app.api.endpoints.inventory import FROM_THE_CLOUD
 from app.api.refusals import refusals
@@ -21,6 +21,7 @@ from app.api.schemas.plans import (
     RepairPlanRequest,
     StandalonePlanRequest,
 )
+from app.api.schemas.values import OwnId
 from app.domain.errors import (
     AssertionBrokenError,
     BackupCorruptError,
@@ -48,7 +49,7 @@ from app.domain.errors import (
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"], route_class=StrictRoute)
 
-OnePlan = Annotated[str, Path(description="Id of the plan.", openapi_examples=examples.PLAN_ID)]
+OnePlan = Annotated[OwnId, Path(description="Id of the plan.", openapi_examples=examples.PLAN_ID)]
 
 NOTHING = ApplyRequest()
 
@@ -134,7 +135,8 @@ def compare_plans(
 
 @router.get(
     "/{plan_id}",
-    responses=answer(200, "The plan as it was made.", examples.PLAN) | refusals(NotFoundError),
+    responses=tagged(answer(200, "The plan as it was made.", examples.PLAN))
+    | refusals(NotFoundError),
 )
 def get_plan(plan_id: OnePlan, plans: Plans) -> Plan:
     """Return a plan as it was made."""

@@ -121,15 +121,15 @@ class CallCount(Out):
     is_locked: Annotated[bool, Field(description="Whether nothing is sent until the next minute.")]
 
 
-class AccountDetails(Account):
-    """A registered account, and how often the cloud was called for it."""
+class AccountCalls(Out):
+    """How often the cloud was called for an account."""
 
-    calls: Annotated[
+    items: Annotated[
         list[CallCount], Field(description="By region and action; empty where nothing is limited.")
     ]
 
     @classmethod
-    def told(cls, account: domain.Account, spent: Iterable[Spent]) -> Self:
+    def told(cls, spent: Iterable[Spent]) -> Self:
         counts = [
             CallCount(
                 region_id=each.region_id,
@@ -143,7 +143,7 @@ class AccountDetails(Account):
             )
             for each in spent
         ]
-        return cls(**Account.of(account).model_dump(), calls=counts)
+        return cls(items=counts)
 
 
 class AccountPage(Out):

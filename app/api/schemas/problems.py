@@ -31,6 +31,7 @@ class Problem(Out):
     detail: str | SkipJsonSchema[None] = left_out("What went wrong this time.")
     instance: str | SkipJsonSchema[None] = left_out("The path that was asked for.")
     request_id: str | SkipJsonSchema[None] = left_out("Id of the request, as in the log.")
+    trace_id: str | SkipJsonSchema[None] = left_out("Trace of the request, from `traceparent`.")
     errors: list[Finding] | SkipJsonSchema[None] = left_out("Each value that is not valid.")
     obstacles: list[dict[str, Any]] | SkipJsonSchema[None] = left_out(
         "Each reason why the method is not possible here, with its own `code`."
