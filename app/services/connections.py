@@ -8,9 +8,10 @@ from app.domain.documents import Document
 from app.domain.errors import InvalidStateError, NotFoundError
 from app.domain.expiry import read_expiry
 from app.domain.operations import Operation
-from app.domain.principals import Role
+from app.domain.principals import Role, Sight
 from app.ports.store import Page, Store
 from app.services.access import check_accounts
+from app.services.callers import sight
 from app.services.operations import OperationsService, departing
 from app.services.plans import PlansService
 
@@ -21,6 +22,24 @@ class ConnectionView:
 
     connection: Connection
     ledger: tuple[LedgerEntry, ...]
+
+
+def _as_seen(connection: Connection, accounts: Sight) -> Connection:
+    """Leave out of what was found what is in accounts that the caller may not see."""
+    if accounts is None:
+        return connection
+    told = tuple(_condition_as_seen(each, accounts) for each in connection.conditions)
+    return replace(connection, conditions=told)
+
+
+def _condition_as_seen(condition: Document, accounts: frozenset[str]) -> Document:
+    evidence = [each for each in condition["evidence"] if accounts_in(each) <= accounts]
+    if accounts_in(condition) <= accounts:
+        return condition
+    return condition | {"message": HIDDEN, "evidence": evidence}
+
+
+HIDDEN = "part of it is in accounts that you may not see"
 
 
 class ConnectionsService:
@@ -84,7 +103,7 @@ class ConnectionsService:
             ledger = work.ledger.of_connection(connection_id)
         if connection is None:
             raise NotFoundError("there is no such connection", connection_id=connection_id)
-        return ConnectionView(connection, ledger)
+        return ConnectionView(_as_seen(connection, sight()), ledger)
 
     def page(self, limit: int, position: int | None, status: str | None = None) -> Page[Connection]:
         with self._store.read() as work:

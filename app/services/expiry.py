@@ -8,8 +8,8 @@ import structlog
 
 from app.domain.connections import Connection
 from app.domain.documents import Document
-from app.domain.errors import AppError, StorageUnavailableError
-from app.domain.expiry import pause_after
+from app.domain.errors import AccountFrozenError, AppError, StorageUnavailableError
+from app.domain.expiry import FIRST_PAUSE, pause_after
 from app.domain.operations import Operation
 from app.ports.clock import Clock, Stopwatch
 from app.ports.store import Expiring, Store, Work
@@ -130,6 +130,8 @@ class ExpiryService:
             if operation_id is None:
                 ending["attempts"] += 1  # else it was counted when the operation was accepted
             pause = pause_after(ending["attempts"])
+            if problem.get("code") == AccountFrozenError.code:
+                pause = FIRST_PAUSE  # it ends soon after the freeze is lifted, however long it was
             again = self._clock.now() + pause
             ending |= {"operation_id": operation_id, "error": problem}
             ending["next_attempt_at"] = again.isoformat()

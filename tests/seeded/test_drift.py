@@ -22,6 +22,8 @@ from app.domain.evaluate import Evaluator
 from app.domain.intents import read_intent
 from app.domain.operations import OperationKind, OperationStatus
 from app.domain.plan import asked_flows, is_open
+from app.domain.principals import Principal, Role
+from app.services.callers import acting
 from app.services.plans import Planned
 from tests.support.chance import Seeded
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, instance_entry
@@ -612,3 +614,19 @@ def test_what_seems_to_have_drifted_while_an_operation_runs_is_not_told() -> Non
     assert refused == [story.run.truth.operations()[-1].operation_id]
     assert story.connection.conditions == tuple(found.values())
     assert story.check()["broken"]["status"] == "true"
+
+
+def test_who_may_not_see_an_account_is_not_told_what_somebody_did_there() -> None:
+    story = Story(ADDRESS)
+    story.remove_ours()
+    told = story.check()["broken"]
+    assert told["evidence"]
+    connections = story.run._living()[0].parts.connections
+    for accounts, hidden in (((ACCOUNT, OTHER_ACCOUNT), False), ((OTHER_ACCOUNT,), True)):
+        with acting(Principal("k", "k", dict.fromkeys(accounts, Role.VIEWER))):
+            view = connections.get(story.connection.connection_id)
+        [broken] = [each for each in view.connection.conditions if each["type"] == "broken"]
+        assert broken["status"] == "true"
+        assert (broken["message"] != told["message"]) is hidden
+        assert (broken["evidence"] != told["evidence"]) is hidden
+    assert story.connection.conditions[2]["evidence"] == told["evidence"]
