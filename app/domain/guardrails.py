@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.domain.addresses import AddressFamily, Block
-from app.domain.changes import Authorize, Change, Join, Leave, Revoke
+from app.domain.changes import Authorize, Change, Join, Leave, Revoke, SetInnerAccess
 from app.domain.documents import Document
 from app.domain.exposure import (
     Exposure,
@@ -128,8 +128,8 @@ def violations(
 ) -> tuple[Violation, ...]:
     """Return every guardrail that a plan breaks in the world that it was made for.
 
-    `counts_addresses` is False where the plan brings back what was there once and was counted
-    by its own measure.
+    `counts_addresses` is False where the plan brings back what was there once: then only half
+    of all addresses is too much.
     """
     changes = [planned.change for planned in plan.changes]
     after = before
@@ -214,18 +214,20 @@ class _Judged:
             exposed = Exposure(self.after, new)
             was = None if old is None else Exposure(self.before, old)
             where = _where(instance, new)
-            if counts_addresses or self.guardrails.guarded_ports:
-                yield from self._of_cells(where, was, exposed, counts_addresses=counts_addresses)
+            yield from self._of_cells(where, was, exposed, counts_addresses=counts_addresses)
+            yield from self._of_unread(where, old, new)
         yield from self._of_breadth()
         if self.guardrails.include_intra_group:
             yield from self._of_joins()
 
     def _guards(self) -> Iterator[tuple[Instance | None, Guard | None, Guard]]:
         """Every guard of every interface that the changes touch, before (where it was there) and
-        after; a changed group in which nobody is counts as if somebody joined it alone.
+        after; a changed group in which nobody is counts as if somebody joined it alone. Groups
+        whose rules name one that somebody joins let in somebody else from then on.
         """
         guards = Guards(self.before), Guards(self.after)
         groups = {each.group_id for each in self.changes}
+        groups |= self._naming({each.group_id for each in self.changes if isinstance(each, Join)})
         moved = {each.instance_id for each in self.changes if isinstance(each, Join | Leave)}
         for instance_id, instance in sorted(self.after.instances.items()):
             before = {eni.eni_id: eni for eni in self.before.instances[instance_id].enis}
@@ -236,6 +238,15 @@ class _Judged:
         for group_id in sorted(groups & self.after.groups.keys()):
             if not self.after.members(group_id):
                 yield from self._without_members(guards, self.after.groups[group_id])
+
+    def _naming(self, joined_ids: set[str]) -> set[str]:
+        """Groups with a rule for the members of one of these."""
+        return {
+            group_id
+            for group_id, group in self.after.groups.items()
+            for held in group.rules
+            if isinstance(held.rule.peer, GroupPeer) and held.rule.peer.group_id in joined_ids
+        }
 
     @staticmethod
     def _pairs(
@@ -273,8 +284,10 @@ class _Judged:
             gained = minus(new, old)
             if not gained:
                 continue
-            if counts_addresses and not self._is_public(where, protocol, ports):
-                sizes = size(old), size(new), size(gained)
+            sizes = size(old), size(new), size(gained)
+            if not counts_addresses:
+                yield from self._count_half(where, protocol, ports, sizes)
+            elif not self._is_public(where, protocol, ports):
                 yield from self._count(where, protocol, ports, sizes)
             yield from self._of_guarded(where, protocol, ports, gained)
 
@@ -293,12 +306,19 @@ class _Judged:
     ) -> Iterator[Violation]:
         (old, new, gained), limit = sizes, self.guardrails.addresses
         if new > limit and not (old > limit and gained <= FEW):
-            broken = where.violation(
-                ViolationCode.TOO_MANY_ADDRESSES,
-                f"{_spelt(protocol, ports)} of {where} would be open to {new} addresses "
-                f"({old} today); at most {limit} may reach one port",
-            )
-            yield replace(broken, value=new, before=old, limit=limit)
+            yield _too_many(where, protocol, ports, (old, new), limit)
+
+    def _count_half(
+        self, where: "_Where", protocol: Protocol, ports: Span, sizes: tuple[int, int, int]
+    ) -> Iterator[Violation]:
+        """The mark of what is brought back; the public side of the classic network, which no
+        connection is made on, is left out.
+        """
+        (old, new, gained), half = sizes, 1 << (where.family.bits - 1)
+        if where.plane is NicType.INTERNET or new <= self.guardrails.addresses:
+            return
+        if gained >= half or old < half <= new:
+            yield _too_many(where, protocol, ports, (old, new), half - 1)
 
     def _of_guarded(
         self, where: "_Where", protocol: Protocol, ports: Span, gained: Sequence[Stretch]
@@ -314,6 +334,36 @@ class _Judged:
                     f"{_named(strangers, where.family)}: {each.name} may be reached from named "
                     "sources only",
                 )
+
+    def _of_unread(self, where: "_Where", old: Guard | None, new: Guard) -> Iterator[Violation]:
+        """Whoever cannot be read may be anybody: such a peer is no named source unless it is
+        named itself.
+        """
+        if not self.guardrails.guarded_ports:
+            return
+        present = {held.rule for _, held in (() if old is None else old.rules)}
+        for _, held in new.rules:
+            rule = held.rule
+            if rule.policy is not Policy.ACCEPT or rule in present or self._is_read(rule.peer):
+                continue
+            for each in self.guardrails.guarded_ports:
+                named = isinstance(rule.peer, GroupPeer) and rule.peer.group_id in each.group_ids
+                covered = rule.protocol.covers(each.protocol)
+                if covered and not named and _overlap(each.ports, span(rule.ports)):
+                    yield where.violation(
+                        ViolationCode.GUARDED_PORT,
+                        f"{each.name} of {where} would be open to {_peer(rule.peer)}, of which "
+                        f"nothing can be read: {each.name} may be reached from named sources only",
+                    )
+
+    def _is_read(self, peer: Peer) -> bool:
+        match peer:
+            case Block():
+                return True
+            case GroupPeer(group_id):
+                return group_id in self.after.complete
+            case PrefixListPeer(prefix_list_id):
+                return prefix_list_id in self.after.prefix_lists
 
     def _allowed(self, family: AddressFamily) -> Iterator[tuple[GuardedPorts, tuple[Stretch, ...]]]:
         for each in self.guardrails.guarded_ports:
@@ -392,14 +442,18 @@ class _Judged:
     def _of_joins(self) -> Iterator[Violation]:
         """Members of one group reach all of one another, whatever its rules say."""
         for change in self.changes:
-            if not isinstance(change, Join):
-                continue
             group = self.after.groups.get(change.group_id)
             if group is None or not group.connects_members:
                 continue
-            others = self.after.member_ids(change.group_id) - {change.instance_id}
-            if others:
+            members = sorted(self.after.member_ids(change.group_id))
+            if len(members) < 2:
+                continue
+            if isinstance(change, Join):
                 yield from self._inside(group, change.instance_id)
+            elif isinstance(change, SetInnerAccess):
+                was = self.before.groups.get(change.group_id)
+                if was is None or not was.connects_members:
+                    yield from self._inside(group, members[0])
 
     def _inside(self, group: Group, instance_id: str) -> Iterator[Violation]:
         reason = f"{instance_id} and the other members of {group.group_id} would reach"
@@ -449,6 +503,18 @@ class _Where:
         if self.instance is not None:
             return f"{self.instance.instance_id}{side}"
         return f"whoever joins {', '.join(self.group_ids) or 'the group'}{side}"
+
+
+def _too_many(
+    where: _Where, protocol: Protocol, ports: Span, sizes: tuple[int, int], limit: int
+) -> Violation:
+    old, new = sizes
+    broken = where.violation(
+        ViolationCode.TOO_MANY_ADDRESSES,
+        f"{_spelt(protocol, ports)} of {where} would be open to {new} addresses "
+        f"({old} today); at most {limit} may reach one port",
+    )
+    return replace(broken, value=new, before=old, limit=limit)
 
 
 def _where(instance: Instance | None, new: Guard) -> _Where:

@@ -214,13 +214,17 @@ def _source_ends(world: World, intent: Intent) -> Iterator[End | None]:
 
 
 def _group_ends(world: World, intent: Intent, ref: GroupRef) -> Iterator[End | None]:
-    if ref.group_id not in world.complete:
+    """Its members; where they cannot be read, or there are none yet, whoever may be one."""
+    ends = [
+        InterfaceEnd(instance, eni, block)
+        for instance, eni in world.members(ref.group_id)
+        for block in eni.addresses
+        if block.family is intent.family
+    ]
+    if ref.group_id in world.complete and ends:
+        yield from ends
+    else:
         yield GroupEnd(ref, intent.family)
-        return
-    for instance, eni in world.members(ref.group_id):
-        for block in eni.addresses:
-            if block.family is intent.family:
-                yield InterfaceEnd(instance, eni, block)
 
 
 def _flows(source: End | None, targets: Iterable[End | None], intent: Intent) -> Iterator[Flow]:

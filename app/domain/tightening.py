@@ -34,7 +34,16 @@ from app.domain.fingerprint import fingerprint, world_document
 from app.domain.flows import Flow
 from app.domain.groups import Group
 from app.domain.intents import AddressSide, GroupSide, InstanceSide, Intent, MethodName
-from app.domain.plan import AskedFlow, Limits, Plan, PlannedChange, asked_flows, is_open
+from app.domain.plan import (
+    AskedFlow,
+    Limits,
+    Plan,
+    PlannedChange,
+    asked_flows,
+    asked_instances,
+    is_open,
+    own_end,
+)
 from app.domain.planning import (
     Bounds,
     Draft,
@@ -177,8 +186,16 @@ def _revokes(group: Group, removed: Sequence[HeldRule]) -> list[Change]:
     return list(batched(each))
 
 
-def _check_reachable(world: World, needs: Iterable[Need]) -> None:
+def _check_reachable(world: World, needs: Sequence[Need]) -> None:
     """What is needed has to be open today: a tightening opens nothing."""
+    for need in needs:
+        for instance in asked_instances(world, need.intent):
+            if own_end(instance, need.intent) is None:
+                raise NotATighteningError(
+                    f"{instance.instance_id} has no {need.intent.family.value} address: nothing "
+                    "that is needed of it can be reachable",
+                    instance_id=instance.instance_id,
+                )
     evaluator = Evaluator(world)
     closed = [
         verdict

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.domain.assertions import AssertionKind, read_claim
 from app.domain.changes import Join, Leave
+from app.domain.concerns import accounts_in
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document, change_document
+from app.domain.errors import InUseError
 from app.domain.groups import Place
 from app.domain.intents import InstanceSide, Intent, MethodName, Side, read_intent, side_request
 from app.domain.plan import Limits
@@ -21,6 +23,7 @@ from app.domain.tightening import (
 from app.domain.world import World
 from app.ports.store import KeptPlan, Store
 from app.services.assertions import scope_of_claims
+from app.services.callers import eyes
 from app.services.plan_kinds import Made, scope_of_plan, spelt
 from app.services.scopes import Scope, scope_of, together
 from app.services.worlds import Worlds
@@ -40,7 +43,7 @@ class TighteningsService:
 
         Raises:
             TargetNotFoundError, EmptyChangeError, NotATighteningError, TargetManagedError,
-            MethodNotPossibleError, QuotaInsufficientError, GuardrailViolationError
+            MethodNotPossibleError, QuotaInsufficientError, GuardrailViolationError, InUseError
         """
         place = Place(request["account_id"], request["region_id"])
         group_at = (place, request["security_group_id"])
@@ -92,7 +95,9 @@ class TighteningsService:
             return []
         around = Scope(groups=frozenset({(place, group_id)}))
         members = self._worlds.read(around).member_ids(group_id)
-        return [need for each in active for need in _of_connection(each, place, members)]
+        needs = [need for each in active for need in _of_connection(each, place, members)]
+        _check_seen(active, needs)
+        return needs
 
 
 def _of_connection(connection: Connection, place: Place, members: frozenset[str]) -> Iterator[Need]:
@@ -102,6 +107,25 @@ def _of_connection(connection: Connection, place: Place, members: frozenset[str]
         sides.append(intent.source)
     if any(side.place == place and members & {*side.instance_ids} for side in sides):
         yield Need(intent, connection_id=connection.connection_id)
+
+
+def _check_seen(standing: Iterable[Connection], needs: Iterable[Need]) -> None:
+    """What connections need has to be read, and may be told, to give it a path.
+
+    Raises:
+        InUseError: one of them reaches into an account that must not be looked at; without
+            saying which.
+    """
+    seen = eyes()
+    wanted = {need.connection_id for need in needs}
+    for each in standing:
+        if each.connection_id not in wanted or seen is None:
+            continue
+        if not accounts_in(each.request) <= seen:
+            raise InUseError(
+                "a connection with an account that you may not see needs the group: have somebody "
+                "who may see it tighten the group, or leave connections out with `use_connections`"
+            )
 
 
 def _need(document: Document) -> Need:

@@ -17,7 +17,7 @@ from app.domain.errors import (
     NeedsAttentionError,
     StorageUnavailableError,
 )
-from app.domain.operations import Operation
+from app.domain.operations import WATCH, Operation
 from app.ports.clock import Clock, Ids
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store
@@ -99,7 +99,8 @@ class WayBack:
 
         Answers the plan of the way back and, where a call that was answered never showed,
         the problem that this is: unless it did not show to an earlier operation either, whose
-        work this one takes up. There is no plan where nothing could be read, or where a
+        work this one takes up, or all showed before the watch, so that somebody else took it
+        away since. There is no plan where nothing could be read, or where a
         removal may still take effect: then neither direction is the right one yet.
         """
         last = self._patience.looks
@@ -125,9 +126,10 @@ class WayBack:
             return {"problem": problem}
         effects = self._ledger.remaining(course.origin_id, world)
         taken_up = course.operation_id != course.origin_id
+        explained = taken_up or any(step.name == WATCH for step in origin.steps)
         return {
             "plan_id": self._keep(kept, effects),
-            "problem": problem if unconfirmed and not taken_up else None,
+            "problem": problem if unconfirmed and not explained else None,
             "final": True,
         }
 

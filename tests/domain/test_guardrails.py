@@ -8,10 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.addresses import AddressFamily, Block
-from app.domain.changes import Authorize, Change, CreateGroup, Join, Leave, NewRule, Revoke
+from app.domain.changes import (
+    Authorize,
+    Change,
+    CreateGroup,
+    Join,
+    Leave,
+    NewRule,
+    Revoke,
+    SetInnerAccess,
+)
 from app.domain.errors import InvalidInputError
 from app.domain.exposure import Exposure, Guards, minus, size
-from app.domain.groups import Instance
+from app.domain.groups import GroupRef, Instance
 from app.domain.guardrail_documents import guardrails_document, read_guardrails
 from app.domain.guardrails import (
     FEW,
@@ -386,6 +395,62 @@ def test_access_inside_a_group_counts_only_where_it_is_to() -> None:
         "too_many_ports",
         "guarded_port",
     }
+
+
+def test_a_guarded_port_is_closed_to_groups_that_nobody_can_read() -> None:
+    before = world(
+        groups=[group(vpc_id="vpc-1")],
+        instances=[instance(vpc_id="vpc-1")],
+        unread=[GroupRef("sg-far", "1000000000000077"), GroupRef("sg-app", "1000000000000077")],
+    )
+    opened = adding(rule(ports="3306", peer="sg-far"))
+    assert codes(broken(before, opened, guardrails=STRICT)) == {"guarded_port"}
+    named = adding(rule(ports="3306", peer="sg-app"))
+    assert broken(before, named, guardrails=STRICT) == ()
+    other = adding(rule(ports="3307", peer="sg-far"))
+    assert broken(before, other, guardrails=STRICT) == ()
+    after = before.after(opened)
+    assert broken(after, adding(rule(ports="80", peer="sg-far")), guardrails=STRICT) == ()
+
+
+def test_whoever_joins_a_group_is_let_in_where_rules_name_it() -> None:
+    before = world(
+        groups=[
+            group(group_id="sg-db", vpc_id="vpc-1", rules=[rule(ports="3306", peer="sg-web")]),
+            group(group_id="sg-web", vpc_id="vpc-1"),
+            group(group_id="sg-other", vpc_id="vpc-1"),
+        ],
+        instances=[
+            instance(groups=["sg-db"], vpc_id="vpc-1"),
+            instance(
+                instance_id="i-b", addresses=["10.0.9.1"], groups=["sg-other"], vpc_id="vpc-1"
+            ),
+        ],
+    )
+    [found] = broken(before, Join(place(), "sg-web", "i-b"), guardrails=STRICT)
+    assert (found.code, found.instance_id) == (ViolationCode.GUARDED_PORT, "i-a")
+
+
+def test_letting_members_reach_one_another_counts_as_joining_them() -> None:
+    members = [
+        instance(groups=["sg-1"]),
+        instance(instance_id="i-b", addresses=["10.0.0.2"], groups=["sg-1"]),
+    ]
+    apart = world(groups=[group(group_id="sg-1", inner_access="drop")], instances=members)
+    inside = replace(STRICT, include_intra_group=True)
+    change = SetInnerAccess(place(), "sg-1", Policy.ACCEPT)
+    assert "guarded_port" in codes(broken(apart, change, guardrails=inside))
+    together = world(groups=[group(group_id="sg-1")], instances=members)
+    assert broken(together, change, guardrails=inside) == ()
+
+
+def test_what_is_brought_back_bit_by_bit_never_lets_in_half_of_all_addresses() -> None:
+    before = one(rule(ports="80", peer="0.0.0.0/2"))
+    more = adding(rule(ports="80", peer="64.0.0.0/2"))
+    [found] = violations(SHIPPED, planned(before, more), before, counts_addresses=False)
+    assert (found.code, found.value) == (ViolationCode.TOO_MANY_ADDRESSES, 1 << 31)
+    less = adding(rule(ports="80", peer="64.0.0.0/3"))
+    assert violations(SHIPPED, planned(before, less), before, counts_addresses=False) == ()
 
 
 # --- what is touched ----------------------------------------------------------------

@@ -393,6 +393,25 @@ def test_across_accounts_the_grants_of_both_sides_are_needed(
     caller.close()
 
 
+def test_what_a_hidden_connection_needs_is_neither_cut_nor_told(
+    api: Api, across: dict[str, Any]
+) -> None:
+    caller = api.with_key(api.hand_out(**{f"_{OTHER_ACCOUNT}": "operator"})["key"])
+    target = api.get(f"/connections/{across['connection_id']}")["request"]["target"]
+    [group_id] = {each["group_id"] for each in across["result"]["effects"]}
+    request = {
+        "kind": "tighten",
+        "account_id": OTHER_ACCOUNT,
+        "region_id": target["region_id"],
+        "security_group_id": group_id,
+    }
+    answer = caller.ask("POST", "/plans", request)
+    assert (answer.status_code, answer.json()["code"]) == (409, "in_use")
+    assert ACCOUNT not in answer.text
+    assert across["connection_id"] not in answer.text
+    caller.close()
+
+
 def test_listings_show_only_what_is_in_sight(api: Api, across: dict[str, Any]) -> None:
     ours = api.with_key(api.hand_out(**{f"_{ACCOUNT}": "viewer"})["key"])
     both = {f"_{ACCOUNT}": "viewer", f"_{OTHER_ACCOUNT}": "viewer"}

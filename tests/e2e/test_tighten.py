@@ -250,6 +250,22 @@ def test_what_narrows_nothing_is_refused(
     refused(api, cloud, asked, status, code)
 
 
+def test_what_no_address_can_reach_is_no_need(api: Api, cloud: Cloud) -> None:
+    cloud.put(office())
+    asked = request(needed("i-app", "i-db1", address_family="ipv6"))
+    refused(api, cloud, asked, 422, "not_a_tightening")
+
+
+def test_a_group_that_has_no_members_yet_gets_a_path_too(api: Api, cloud: Cloud) -> None:
+    start = office()
+    start["security_groups"].append(group_entry("sg-later"))
+    cloud.put(start)
+    later = {"account_id": ACCOUNT, "region_id": REGION, "security_group_ids": ["sg-later"]}
+    tighten(api, request(needed("i-app", "i-db1") | {"source": later}))
+    [held] = cloud.rules("sg-open")
+    assert held["SourceGroupId"] == "sg-later"
+
+
 def test_the_rule_itself_is_no_path_beside_it(api: Api, cloud: Cloud) -> None:
     exact = rule(
         "sgr-exact", ports="3306/3306", SourceCidrIp="10.170.0.4/32", DestCidrIp="10.170.0.1/32"
@@ -339,6 +355,22 @@ def test_an_assertion_that_fails_while_it_is_watched_restores_the_start(
             group["Rules"] = [
                 each for each in group["Rules"] if each["SecurityGroupRuleId"] != "sgr-hand"
             ]
+    assert meaning(cloud.estate()) == meaning(start)
+
+
+def test_a_path_that_somebody_takes_away_while_it_is_watched_restores_the_start(
+    api: Api, cloud: Cloud
+) -> None:
+    start = cloud.put(office())
+    asked = request(needed("i-app", "i-db1"), watch_seconds=3600)
+    operation = apply(api, plan(api, asked))
+    until(watching(api, operation), "it is never watched")
+    with cloud.edited() as by_hand:
+        for group in by_hand["security_groups"]:
+            if group["SecurityGroupId"] == "sg-open":
+                group["Rules"] = []
+    ended = api.ended(api.operation(operation), "rolled_back")
+    assert ended["error"]["code"] == "assertion_broken"
     assert meaning(cloud.estate()) == meaning(start)
 
 
