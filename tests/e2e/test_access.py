@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from app.api.openapi import openapi_document
+from app.cli import main
 from app.main import bare_app
 from tests.support.clouds import ACCOUNT, OTHER_ACCOUNT, REGION, group_entry, instance_entry
 from tests.support.e2e import Api, Chain, Cloud, connect_request, estate
@@ -485,6 +487,22 @@ def test_a_key_that_makes_no_sense_is_refused(api: Api, change: dict[str, Any], 
     body = {"name": "k", "grants": [{"account_id": "*", "role": "viewer"}]} | change
     answer = api.ask("POST", "/api-keys", body)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_keys_are_handed_out_listed_and_revoked_from_the_command_line(api: Api) -> None:
+    def run(*words: str) -> str:
+        found = CliRunner().invoke(main, ["keys", *words, "--url", api.url])
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    key = run("add", "shell", "--grant", f"{ACCOUNT}=viewer", "--days", "7").split()[-1]
+    caller = api.with_key(key)
+    assert [each["account_id"] for each in caller.get("/accounts")["items"]] == [ACCOUNT]
+    [made] = [each for each in api.get("/api-keys")["items"] if each["name"] == "shell"]
+    assert key not in run("list")
+    run("revoke", made["id"])
+    assert caller.ask("GET", "/accounts").status_code == 401
+    caller.close()
 
 
 def test_an_operation_of_a_revoked_key_goes_back_before_its_next_change(

@@ -64,10 +64,15 @@ ERRORS: dict[str, tuple[Edit, ...]] = {
     "the intent is not kept before the call": (
         Edit(
             CHANGES,
-            "            work.operations.keep_step(course.operation_id, step)\n"
-            "            work.commit()\n        return step, maybe_done",
-            "            work.operations.keep_step(course.operation_id, step)\n"
-            "        return step, maybe_done",
+            'token, "begun", at=now)\n            work.commit()\n        return step, maybe_done',
+            'token, "begun", at=now)\n        return step, maybe_done',
+        ),
+    ),
+    "the audit is not told before the call": (
+        Edit(
+            CHANGES,
+            '            record_call(work, course.operation_id, token, "begun", at=now)\n',
+            "",
         ),
     ),
     "a turn is kept for ever": (Edit(ENDINGS, "        work.turns.release(operation_id)\n", ""),),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from app.domain.audit import BEGINNING, AuditEvent, chained
 from app.domain.changes import Join
 from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import read_change
@@ -139,7 +140,7 @@ class Truth:
             self._run.residual = True
             return
         self._check_turn(operation_id, sent)
-        self._check_intent(operation_id, action, sent)
+        self._check_told(self._check_intent(operation_id, action, sent))
         self._check_backup(operation_id, sent)
         self._check_count(operation_id)
 
@@ -156,7 +157,18 @@ class Truth:
         if foreign and group_id not in keys:
             self._fail("I7", f"{operation_id} acts on {group_id} without a turn for it")
 
-    def _check_intent(self, operation_id: str, action: str, sent: Mapping[str, Any]) -> None:
+    def _check_told(self, token: str) -> None:
+        """The audit was told of a call before it is made."""
+        told: Iterator[AuditEvent] = iter(self._run.shelf.tables["audit"].values())
+        if not any(
+            each.entry.outcome == "begun" and each.entry.detail["token"] == token
+            for each in told
+            if "token" in each.entry.detail
+        ):
+            self._fail("I8", f"the call {token} is not in the audit")
+
+    def _check_intent(self, operation_id: str, action: str, sent: Mapping[str, Any]) -> str:
+        """Return the token of the intent of a call."""
         intents = [each for each in self._all("intents") if each.operation_id == operation_id]
         token = sent.get("ClientToken")
         for each in intents:
@@ -164,14 +176,14 @@ class Truth:
             if token is not None:
                 first, _, rest = token.rpartition(":")
                 if token == each.intent.token or (first == each.intent.token and rest.isdigit()):
-                    return
+                    return str(each.intent.token)
             elif (
                 change["action"] == ACTIONS[action]
                 and change["group_id"] == sent["SecurityGroupId"]
                 and change.get("instance_id") == sent.get("InstanceId")
             ):
-                return
-        self._fail("I8", f"{action} without an intent")
+                return str(each.intent.token)
+        return self._fail("I8", f"{action} without an intent")
 
     def _check_backup(self, operation_id: str, sent: Mapping[str, Any]) -> None:
         group_id = str(sent.get("SecurityGroupId"))
@@ -365,6 +377,20 @@ class Truth:
                     self._fail("I12", f"the events of {operation_id} were overwritten")
         if not before["intents"].keys() <= after["intents"].keys():
             self._fail("I12", "an intent was removed")
+        self._check_chain(before["audit"], after["audit"])
+
+    def _check_chain(self, before: Table, after: Table) -> None:
+        """Records follow one another, and those of before are still there."""
+        if before is after:
+            return
+        if any(after.get(number) is not event for number, event in before.items()):
+            self._fail("I12", "a record of the audit was changed")
+        last: AuditEvent | None = before.get(len(before))
+        for number in range(len(before) + 1, len(after) + 1):
+            event: AuditEvent = after[number]
+            if event != chained(BEGINNING if last is None else last.head, event.entry):
+                self._fail("I12", f"record {number} of the audit does not follow")
+            last = event
 
     def _check_applied_once(self, operation: Operation) -> None:
         same = [
