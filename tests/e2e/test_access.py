@@ -147,6 +147,7 @@ TABLE: dict[str, Entry] = {
     "list_accounts": lists(),
     "register_account": administers(_registration, other=frozenset({403})),
     "get_account": reads(),
+    "count_calls": reads(),
     "change_account": administers(lambda _: {"name": "changed"}),
     "remove_account": administers(),
     "check_account": administers(),
