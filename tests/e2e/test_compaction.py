@@ -124,6 +124,15 @@ def test_a_hand_that_comes_between_turns_everything_back(api: Api, cloud: Cloud)
     )
 
 
+def test_a_removal_that_is_refused_turns_everything_back(api: Api, cloud: Cloud) -> None:
+    before = cloud.put(sprawling(4, vpc_id="vpc-1"))
+    plan = compact(api)
+    cloud.faults(cloud.fault("RevokeSecurityGroup", "error", nth=1, code="Never", status=403))
+    ended = api.ended(api.apply(plan).json(), "rolled_back")
+    assert ended["error"]["code"] == "cloud_refused"
+    assert cloud.estate() == before
+
+
 def test_a_managed_group_and_one_that_is_not_there_are_refused(api: Api, cloud: Cloud) -> None:
     cloud.put(estate([group_entry("sg-0", ServiceManaged=True)]))
     body = {

@@ -271,6 +271,22 @@ def test_what_comes_with_tiers_is_asked_in_every_plan(api: Api, cloud: Cloud) ->
     assert api.ask("POST", f"/assertions/{broken[0]['id']}/check").json()["status"] == "broken"
 
 
+@pytest.mark.parametrize(
+    ("action", "nth"),
+    [("AuthorizeSecurityGroup", 2), ("JoinSecurityGroup", 3), ("LeaveSecurityGroup", 2)],
+)
+def test_tiers_that_cannot_be_finished_are_taken_back_whole(
+    api: Api, cloud: Cloud, action: str, nth: int
+) -> None:
+    before = cloud.put(shared_estate(None))
+    plan = planned(api, three())
+    cloud.faults(cloud.fault(action, "error", nth=nth, code="InternalError.Never", status=403))
+    ended = api.ended(api.apply(plan).json(), "rolled_back")
+    assert ended["error"]["code"] == "cloud_refused"
+    assert cloud.estate() == before
+    assert assertions(api) == []
+
+
 # --- why something stays -------------------------------------------------------------
 
 
