@@ -859,6 +859,16 @@ PLAN_REQUESTS: Any = {
         "Put in the id of a connection that is broken: what is missing is added, nothing removed.",
         {"kind": "repair", "connection_id": _CONNECTION},
     ),
+    "move": _named(
+        "Move a connection to another method",
+        "The new path stands and is seen before anything of the old one goes. Put in the id of a "
+        "connection that stands.",
+        {
+            "kind": "move",
+            "connection_id": _CONNECTION,
+            "to": {"method": "address_rules", "scope": "instance"},
+        },
+    ),
     "restore": _named(
         "Restore a backup",
         "`full` makes the group equal to the backup.",

@@ -14,6 +14,7 @@ class ConnectionStatus(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     FAILED = "failed"
+    MOVING = "moving"
     DISCONNECTING = "disconnecting"
     DISCONNECTED = "disconnected"
     NEEDS_ATTENTION = "needs_attention"
@@ -47,8 +48,13 @@ class Connection:
 
     @property
     def is_busy(self) -> bool:
-        """Whether an operation makes the connection, or takes it back."""
-        return self.status in {ConnectionStatus.PENDING, ConnectionStatus.DISCONNECTING}
+        """Whether an operation makes the connection, moves it, or takes it back."""
+        busy = {
+            ConnectionStatus.PENDING,
+            ConnectionStatus.MOVING,
+            ConnectionStatus.DISCONNECTING,
+        }
+        return self.status in busy
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,11 +150,16 @@ def _flows(world: World, intent: Intent) -> Iterator[Flow]:
         yield from asked_flows(world, intent)
 
 
-def _warnings(departure: Departure, told: Sequence[AskedFlow]) -> Iterator[str]:
+def kept_sentences(departure: Departure) -> Iterator[str]:
+    """Say what stays in the cloud, and why."""
     for entry, reason in departure.kept:
         effect = entry.effect
         name = effect.held.rule_id if isinstance(effect, AddedRule) else effect.group_id
         yield f"{name} stays: {reason}"
+
+
+def _warnings(departure: Departure, told: Sequence[AskedFlow]) -> Iterator[str]:
+    yield from kept_sentences(departure)
     for asked in told:
         if asked.after is not None and asked.after.outcome is Outcome.REACHABLE:
             yield f"still reachable afterwards: {sentence(asked.after)}"

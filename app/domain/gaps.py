@@ -5,7 +5,7 @@ A flow that is open in between must be open before or after, and one that is ope
 after must be open all the time: each flow changes at most once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -15,16 +15,19 @@ from app.domain.changes import (
     Authorize,
     Change,
     CreateGroup,
+    Join,
+    Leave,
     Revoke,
     SetInnerAccess,
     is_new_group,
 )
 from app.domain.difference import changes as patches_between
 from app.domain.flows import Traffic
+from app.domain.groups import GroupKind
 from app.domain.judging.layers import Layers
 from app.domain.judging.patches import Patch, identity
 from app.domain.judging.spans import span
-from app.domain.rules import Policy
+from app.domain.rules import GroupPeer, Policy
 from app.domain.versions import differing
 from app.domain.world import AddressEnd, End, World
 
@@ -32,10 +35,10 @@ from app.domain.world import AddressEnd, End, World
 def is_seamless(world: World, changes: Sequence[Change]) -> bool:
     """Whether no flow surely changes more than once while these changes are made in order."""
     earlier: list[_Shift] = []
-    stages = list(_stages(changes))
-    if len(stages) < 2:
+    found = list(stages(world, changes))
+    if len(found) < 2:
         return True
-    for stage in stages:
+    for stage in found:
         after = world
         for change in stage:
             after = after.after(change)
@@ -47,19 +50,43 @@ def is_seamless(world: World, changes: Sequence[Change]) -> bool:
     return True
 
 
-def _stages(changes: Iterable[Change]) -> Iterator[list[Change]]:
+def stages(world: World, changes: Sequence[Change]) -> Iterator[list[Change]]:
     """Join neighbours that can only open, or only close: within such a stage no flow changes
     twice. What happens in a group that nobody is in yet changes nothing.
     """
+    closing = _closing(world, changes)
     numbered = enumerate(changes)
-    for _, run in groupby(numbered, key=lambda each: _sense(each[1]) or each[0]):
+    for _, run in groupby(numbered, key=lambda each: _sense(each[1], closing) or each[0]):
         yield [change for _, change in run]
 
 
-def _sense(change: Change) -> str | None:
+def _closing(world: World, changes: Iterable[Change]) -> frozenset[str]:
+    """Groups whose members are refused something because they are members: by a drop rule that
+    the group holds or that names it, or because the group is an enterprise one.
+    """
+    found = {each.group_id for each in world.groups.values() if each.kind is GroupKind.ENTERPRISE}
+    rules = [(each.group_id, held.rule) for each in world.groups.values() for held in each.rules]
+    for change in changes:
+        if isinstance(change, Authorize):
+            rules += [(change.group_id, new.rule) for new in change.rules]
+        elif isinstance(change, CreateGroup) and change.kind is GroupKind.ENTERPRISE:
+            found.add(change.group_id)
+    for group_id, rule in rules:
+        if rule.policy is Policy.DROP:
+            found.add(group_id)
+            if isinstance(rule.peer, GroupPeer):
+                found.add(rule.peer.group_id)
+    return frozenset(found)
+
+
+def _sense(change: Change, closing: Collection[str]) -> str | None:
     match change:
         case CreateGroup():
             return "opens"
+        case Join(group_id=group_id):
+            return None if group_id in closing else "opens"
+        case Leave(group_id=group_id):
+            return None if group_id in closing else "closes"
         case Authorize(rules=rules) | Revoke(held=rules):
             accepts = {each.rule.policy is Policy.ACCEPT for each in rules}
             if is_new_group(change.group_id):

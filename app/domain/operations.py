@@ -11,6 +11,7 @@ from app.domain.errors import InvalidStateError
 class OperationKind(StrEnum):
     CONNECT = "connect"
     DISCONNECT = "disconnect"
+    MOVE = "move"
     RESTORE = "restore"
     TIGHTEN = "tighten"
     COMPACT = "compact"
@@ -20,7 +21,7 @@ class OperationKind(StrEnum):
     @property
     def makes_connection(self) -> bool:
         """Whether it adds what a connection needs: that is then ours, and has to let it through."""
-        return self in {OperationKind.CONNECT, OperationKind.REPAIR}
+        return self in {OperationKind.CONNECT, OperationKind.MOVE, OperationKind.REPAIR}
 
 
 class OperationStatus(StrEnum):

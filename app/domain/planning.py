@@ -100,7 +100,7 @@ def refusal(made: Draft, intent: Intent, **facts: object) -> AppError:
         )
     if made.exceeded or made.plan is None:
         return QuotaInsufficientError(
-            "; ".join(_exceeded(use) for use in made.exceeded[:3]),
+            "; ".join(exceeded_sentence(use) for use in made.exceeded[:3]),
             quotas=[quota_document(use) for use in made.exceeded],
             **facts,
         )
@@ -332,7 +332,7 @@ def quota_document(use: QuotaUse) -> Document:
     }
 
 
-def _exceeded(use: QuotaUse) -> str:
+def exceeded_sentence(use: QuotaUse) -> str:
     return f"{use.subject} would use {use.after} of {use.limit} {use.name.replace('_', ' ')}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from typing import TypeAlias
 
 from app.domain.changes import (
@@ -54,7 +54,7 @@ MADE = frozenset({"done", "already"})
 """Outcomes after which there is nothing left to call."""
 
 Gate: TypeAlias = Callable[[int], Document | None]
-"""Asked before the first removal that follows additions, with how many changes were made:
+"""Asked before a removal that follows additions, with how many changes were made:
 says what is in the way of it, or nothing."""
 
 
@@ -128,9 +128,9 @@ class ChangesService:
         `created` gets the ids of new groups, by the name that the changes call them. Nothing
         is removed before what was added in its stead has been seen.
         """
-        gated = first_removal(course.changes)
+        gated = gated_removals(course.changes)
         for number, change in enumerate(course.changes, 1):
-            in_the_way = gate(number - 1) if number == gated else None
+            in_the_way = gate(number - 1) if number in gated else None
             if in_the_way is not None:
                 return in_the_way
             answer = self._send(course, number, bound(change, created), steps)
@@ -373,13 +373,17 @@ class ChangesService:
         return answer
 
 
-def first_removal(changes: Sequence[Change]) -> int | None:
-    """Return the number of the first removal that follows an addition, from 1."""
+def gated_removals(changes: Sequence[Change]) -> tuple[int, ...]:
+    """Return the numbers of the removals that follow an addition right before, from 1."""
     removals = [takes_away(change) for change in changes]
-    if False not in removals:
-        return None
-    first = removals.index(False)
-    return removals.index(True, first) + 1 if True in removals[first:] else None
+    return tuple(
+        number for number, (before, now) in enumerate(pairwise(removals), 2) if now and not before
+    )
+
+
+def gate_name(name: str, course: Course, made: int) -> str:
+    """Name the gate after so many changes: the first one has the name alone."""
+    return name if made + 1 == gated_removals(course.changes)[0] else f"{name} {made + 1}"
 
 
 def _is_frozen(work: Work, course: Course) -> bool:

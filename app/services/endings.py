@@ -10,6 +10,7 @@ from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.documents import Document
 from app.domain.errors import CancelledError
 from app.domain.groups import Place
+from app.domain.moving import moved_request
 from app.domain.observation import mark
 from app.domain.operations import (
     TURNED_BACK,
@@ -92,6 +93,9 @@ class EndingsService:
                 return False
             self.note_step(work, operation_id, number, "record", self._clock.now())
             match operation.kind:
+                case OperationKind.MOVE:
+                    _move(work, operation)
+                    self._count_uses(work, operation, result)
                 case kind if kind.makes_connection:
                     self._count_uses(work, operation, result)
                 case OperationKind.DISCONNECT:
@@ -117,7 +121,7 @@ class EndingsService:
                 assert operation.connection_id is not None
                 for entry in work.ledger.of_operation(origin_of(work, operation).operation_id):
                     _let_go(work, entry, operation.connection_id)
-            else:
+            if operation.kind not in {OperationKind.CONNECT, OperationKind.REPAIR}:
                 _follow_new_ids(work, operation, world, renamed)
             self._end(work, operation_id, OperationStatus.ROLLED_BACK, error=operation.error)
             work.commit()
@@ -158,7 +162,7 @@ class EndingsService:
         work.turns.release(operation_id)
         for place in _places(work, operation):
             work.revisions.advance(place)
-        if operation.connection_id is None:
+        if operation.connection_id is None or _is_late(work, operation):
             return
         connection = _connection(work, operation)
         after = AFTER[operation.kind][status] or _before(work, operation)
@@ -174,10 +178,19 @@ class EndingsService:
         kept = work.plans.get(operation.plan_id or "")
         assert kept is not None
         needs, rests_on = kept.document["needs"], kept.document["rests_on"]
-        foreign: list[Document] = list(result["adopted"])
-        changed = {each["group_id"] for each in kept.document["changes"]}
+        changed = {
+            each["group_id"] for each in kept.document["changes"] if each["action"] in ADDING
+        }
         found = (*needs["rules"], *needs["memberships"])
         entries = work.ledger.of_groups(changed | {each["group_id"] for each in found})
+        foreign: list[Document] = [
+            rule
+            for rule in result["adopted"]
+            if not _use(work, operation, entries, _of_rule(rule))  # another operation's of ours
+        ]
+        for joined in kept.document["changes"]:
+            if joined["action"] == "join":
+                _use(work, operation, entries, _of_membership(joined))
         theirs = [
             rule for rule in needs["rules"] if not _use(work, operation, entries, _of_rule(rule))
         ]
@@ -198,6 +211,9 @@ TAKEN_UP = frozenset({OperationStatus.NEEDS_ATTENTION, OperationStatus.ROLLED_BA
 
 UNTOUCHED = frozenset({OperationStatus.REJECTED, OperationStatus.CANCELLED})
 
+ADDING = frozenset({"add_rules", "join", "create_group"})
+"""Changes because of which a connection rests on the group that they are made in."""
+
 _C = ConnectionStatus
 AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]] = {
     OperationKind.CONNECT: {
@@ -205,6 +221,13 @@ AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]]
         OperationStatus.REJECTED: _C.FAILED,
         OperationStatus.CANCELLED: _C.FAILED,
         OperationStatus.ROLLED_BACK: _C.FAILED,
+        OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
+    },
+    OperationKind.MOVE: {
+        OperationStatus.SUCCEEDED: _C.ACTIVE,
+        OperationStatus.REJECTED: None,
+        OperationStatus.CANCELLED: None,
+        OperationStatus.ROLLED_BACK: None,
         OperationStatus.NEEDS_ATTENTION: _C.NEEDS_ATTENTION,
     },
     OperationKind.REPAIR: {
@@ -302,6 +325,28 @@ def _forget(work: Work, operation: Operation) -> None:
     assert operation.connection_id is not None
     for entry in work.ledger.of_connection(operation.connection_id):
         _let_go(work, entry, operation.connection_id)
+
+
+def _move(work: Work, operation: Operation) -> None:
+    """Make the new way the connection's, and release what it used of the old one alone."""
+    kept = work.plans.get(operation.plan_id or "")
+    assert kept is not None
+    connection = _connection(work, operation)
+    origin_id = origin_of(work, operation).operation_id
+    for entry in work.ledger.of_connection(connection.connection_id):
+        if entry.operation_id != origin_id and entry.entry_id not in kept.document["keeping"]:
+            _let_go(work, entry, connection.connection_id)
+    request = moved_request(connection.request, kept.request["to"])
+    work.connections.update(replace(connection, request=request))
+
+
+def _is_late(work: Work, operation: Operation) -> bool:
+    """Whether an operation takes back what came after a move had been rolled back: to the
+    connection anything may have happened since, and it has nothing to do with that.
+    """
+    if operation.kind is not OperationKind.MOVE or operation.settles is None:
+        return False
+    return _operation(work, operation.settles).status is OperationStatus.ROLLED_BACK
 
 
 def _let_go(work: Work, entry: LedgerEntry, connection_id: str) -> None:

@@ -21,7 +21,7 @@ from app.ports.store import KeptPlan, Store, Work
 from app.services.access import AccessService
 from app.services.backups import BackupsService
 from app.services.callers import looking
-from app.services.changes import ChangesService, Course, Patience
+from app.services.changes import ChangesService, Course, Patience, gate_name
 from app.services.completion import Completion
 from app.services.courses import STEPS_BEFORE, course, is_watched
 from app.services.endings import EndingsService, origin_of
@@ -129,10 +129,11 @@ class Execution:
     def _gate(
         self, course: Course, created: dict[str, str], steps: Steps, made: int
     ) -> Document | None:
-        """Before a first removal: what was added shows, and nobody else changed anything."""
+        """Before a removal: what was added shows, and nobody else changed anything."""
         part = replace(course, changes=course.changes[:made])
         once = partial(self._gated, part, created)
-        problem: Document | None = look("gate", self._patience, steps, once).get("problem")
+        name = gate_name("gate", course, made)
+        problem: Document | None = look(name, self._patience, steps, once).get("problem")
         return problem
 
     def _gated(self, part: Course, created: dict[str, str], _: int) -> Document:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from app.domain.concerns import Noun
-from app.domain.connections import ConnectionStatus
+from app.domain.connections import Connection, ConnectionStatus
 from app.domain.documents import Document
 from app.domain.errors import InUseError, InvalidStateError, NotFoundError
+from app.domain.moving import way_of
 from app.domain.operations import Operation, OperationKind, OperationStatus, is_watching
 from app.ports.clock import Clock, Ids
 from app.ports.store import Store, Work
@@ -128,6 +129,8 @@ class InterventionsService:
             remedy: Document = {"method": "DELETE", "path": path}
             detail = "a repair is taken back with its connection"
             raise _not_in_state(detail, operation, remedy)
+        if operation.kind is OperationKind.MOVE:
+            return self._move_back(operation)
         with self._store.read() as work:
             entries = work.ledger.of_operation(operation.operation_id)
         users = {each for entry in entries for each in entry.users} - {operation.connection_id}
@@ -139,6 +142,26 @@ class InterventionsService:
             )
         kept = self._plans.for_disconnect(operation.connection_id).kept
         return self._operations.disconnect(kept, wait=True, settles=operation.operation_id)
+
+    def _move_back(self, operation: Operation) -> Operation:
+        """Move the connection back to the method that it had, if nothing happened to it since."""
+        assert operation.connection_id is not None
+        with self._store.read() as work:
+            later = work.operations.get(operation.settled_by or "")
+            connection = work.connections.get(operation.connection_id)
+            kept = work.plans.get(operation.plan_id or "")
+        if later is not None and later.status not in UNTOUCHED:
+            return later
+        assert connection is not None
+        assert kept is not None
+        move, to = kept.document["move"], way_of(kept.document["move"]["from"])
+        request = {"connection_id": connection.connection_id, "to": to}
+        if way_of(connection.request) != way_of(move["request"]) or connection.is_over:
+            body = {"kind": "move", **request}
+            remedy = None if connection.is_over else _request("/v1/plans", body)
+            raise _not_in_state("the connection is not as this move left it", operation, remedy)
+        planned = self._plans.for_move(request).kept
+        return self._operations.move(planned, wait=True, settles=operation.operation_id)
 
     def _take_standalone_back(self, operation: Operation) -> Operation:
         with self._store.read() as work:
@@ -209,14 +232,41 @@ class InterventionsService:
         if operation.connection_id is not None:
             connection = work.connections.get(operation.connection_id)
             assert connection is not None
-            connects = operation.kind.makes_connection
-            status = ConnectionStatus.PENDING if connects else ConnectionStatus.DISCONNECTING
-            work.connections.update(replace(connection, status=status))
+            if earlier.status is _S.NEEDS_ATTENTION:
+                _check_takeable(connection, operation)
+            if earlier.status is _S.NEEDS_ATTENTION or operation.kind is not OperationKind.MOVE:
+                status = UNDER_WAY[operation.kind]
+                work.connections.update(replace(connection, status=status))
         keys = set(keys_of(kept))
         for each_id in {origin.operation_id, earlier.operation_id}:
             keys |= {intent.change["group_id"] for intent in work.intents.of_operation(each_id)}
         work.turns.take(operation.operation_id, sorted(keys))
         work.enqueue(operation.operation_id)
+
+
+UNDER_WAY = {
+    OperationKind.CONNECT: ConnectionStatus.PENDING,
+    OperationKind.REPAIR: ConnectionStatus.PENDING,
+    OperationKind.MOVE: ConnectionStatus.MOVING,
+    OperationKind.DISCONNECT: ConnectionStatus.DISCONNECTING,
+}
+"""What a connection is while its operation is taken up."""
+
+
+def _check_takeable(connection: Connection, operation: Operation) -> None:
+    """Refuse to take a move or disconnect up where the connection is not what it left behind:
+    what it had removed would be put back for nobody.
+
+    Raises:
+        InvalidStateError
+    """
+    gone_on = connection.is_busy or connection.status is ConnectionStatus.DISCONNECTED
+    if gone_on and operation.kind is not OperationKind.CONNECT:
+        raise _not_in_state(f"the connection is {connection.status} by now", operation)
+
+
+def _request(path: str, body: Document) -> Document:
+    return {"method": "POST", "path": path, "body": body}
 
 
 def _existing(work: Work, operation_id: str) -> Operation:

@@ -190,7 +190,7 @@ class LedgerService:
             return work.ledger.of_connection(connection_id)
 
     def unsettled(self, connection_id: str) -> tuple[Operation, ...]:
-        """Return connect operations that ended without anybody knowing what they did."""
+        """Return operations that add and ended without anybody knowing what they did."""
         with self._store.read() as work:
             connection = work.connections.get(connection_id)
             page = work.operations.page(limit=200, position=None, connection_id=connection_id)

@@ -22,7 +22,7 @@ from app.ports.store import KeptPlan, Page, Store, Work
 from app.services.access import check_thing
 from app.services.callers import acting_principal
 from app.services.freezes import check_thawed
-from app.services.plans import PlansService, check_active, essence, keys_of
+from app.services.plans import PlansService, check_active, check_standing, essence, keys_of
 
 EVENTS_A_LOOK = 100
 
@@ -96,6 +96,8 @@ class OperationsService:
             return self.disconnect(kept, wait=wait, strict=True)
         if kept.kind == "repair":
             return self.repair(kept, wait=wait, strict=True)
+        if kept.kind == "move":
+            return self.move(kept, wait=wait, strict=True)
         return self.standalone(kept, wait=wait, strict=True)
 
     def _check_applicable(self, kept: KeptPlan) -> None:
@@ -214,6 +216,34 @@ class OperationsService:
             work.commit()
         return operation
 
+    def move(
+        self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None
+    ) -> Operation:
+        """Accept a move of a connection that stands, with nothing else going on.
+
+        `settles` is the earlier move that it takes back, where somebody asked for that; asked
+        again, the same operation answers.
+
+        Raises:
+            NotFoundError, InvalidStateError
+        """
+        connection_id = kept.request["connection_id"]
+        operation = self._new(OperationKind.MOVE, connection_id, kept)
+        operation = replace(operation, settles=settles)
+        with self._store.write() as work:
+            taken_back = work.operations.get(settles) if settles is not None else None
+            if taken_back is not None:
+                later = work.operations.get(taken_back.settled_by or "")
+                if later is not None and later.status not in UNTOUCHED:
+                    return later
+                settled = replace(taken_back, settled_by=operation.operation_id)
+                work.operations.update(settled)
+            connection = check_standing(work, connection_id)
+            work.connections.update(replace(connection, status=ConnectionStatus.MOVING))
+            self._accept(work, operation, kept, wait=wait, strict=strict)
+            work.commit()
+        return operation
+
     def standalone(
         self, kept: KeptPlan, *, wait: bool, strict: bool = False, settles: str | None = None
     ) -> Operation:
@@ -282,11 +312,13 @@ def departing(work: Work, connection: Connection) -> Operation | None:
     """The operation that disconnects a connection already, or did.
 
     Raises:
-        InvalidStateError: the connection is still being made.
+        InvalidStateError: the connection is still being made, or is being moved.
     """
-    if connection.status is ConnectionStatus.PENDING:
+    under_way = {ConnectionStatus.PENDING: "made", ConnectionStatus.MOVING: "moved"}
+    if connection.status in under_way:
         raise InvalidStateError(
-            "the connection is still being made", connection_id=connection.connection_id
+            f"the connection is still being {under_way[connection.status]}",
+            connection_id=connection.connection_id,
         )
     if connection.status not in {ConnectionStatus.DISCONNECTING, ConnectionStatus.DISCONNECTED}:
         return None

@@ -15,6 +15,7 @@ from app.domain.fingerprint import world_document
 from app.domain.groups import Place
 from app.domain.guardrails import Guardrails, violation_document, violations
 from app.domain.intents import Intent, read_intent
+from app.domain.moving import moved_request, moving_document, plan_move
 from app.domain.plan import Limits, Plan
 from app.domain.plan_documents import deciding_document, plan_document
 from app.domain.planning import Bounds, Support, check_addresses, needs, plan_connection, rests_on
@@ -99,6 +100,18 @@ class PlansService:
             check_active(_existing(work, connection_id))
         return self._keep(self.for_repair(connection_id).kept)
 
+    def move(self, connection_id: str, to: Document) -> KeptPlan:
+        """Plan to move a connection that stands to another method, and keep the plan.
+
+        Raises:
+            NotFoundError, InvalidStateError, what planning raises
+        """
+        request = {"connection_id": connection_id, "to": to}
+        self._access.check_request(Role.OPERATOR, request)
+        with self._store.read() as work:
+            check_standing(work, connection_id)
+        return self._keep(self.for_move(request).kept)
+
     def of_kind(self, kind: str, request: Document) -> KeptPlan:
         """Plan what belongs to no connection, such as a restore, and keep the plan."""
         self._access.check_request(Role.OPERATOR, request)
@@ -118,6 +131,8 @@ class PlansService:
             return self.for_disconnect(kept.request["connection_id"], kept.world)
         if kept.kind == "repair":
             return self.for_repair(kept.request["connection_id"], kept.world)
+        if kept.kind == "move":
+            return self.for_move(kept.request, kept.world)
         if kept.kind in self._kinds:
             return self.for_kind(kept.kind, kept.request, kept.world)
         return self.for_connection(kept.request, kept.world)
@@ -200,6 +215,34 @@ class PlansService:
         request = {"connection_id": connection_id}
         return self._planned("disconnect", request, plan, world, document)
 
+    def for_move(self, request: Document, known: Document | None = None) -> Planned:
+        """Read and plan; nothing is kept.
+
+        Raises:
+            what planning a connection raises, and NoSafeOrderError
+        """
+        connection_id = request["connection_id"]
+        with self._store.read() as work:
+            connection = _existing(work, connection_id)
+            entries = work.ledger.of_connection(connection_id)
+        moved = moved_request(connection.request, request["to"])
+        old, new = read_intent(connection.request), read_intent(moved)
+        check_addresses(new, self._bounds)
+        world = self._worlds.read(_moving_scope(old, new, entries, known))
+        departure = depart(world, entries, connection_id)
+        made = plan_move(world, old, new, departure, limits=self._limits, bounds=self._bounds)
+        document = plan_document(made.plan) | {
+            "rests_on": _support_document(rests_on(made.new.asked)),
+            "needs": _support_document(needs(made.new.asked)),
+            "ending": [entry.entry_id for entry in made.ending],
+            "gone": [entry.entry_id for entry in made.gone],
+            "keeping": [entry.entry_id for entry in made.keeping],
+            "ours": _keys_of_ours(entries),
+            "status_before": ConnectionStatus.ACTIVE.value,
+            "move": moving_document(made, connection.request, moved),
+        }
+        return self._planned("move", request, made.plan, world, document)
+
     def for_kind(self, kind: str, request: Document, known: Document | None = None) -> Planned:
         """Read and plan what belongs to no connection; nothing is kept."""
         made = self._kinds[kind].plan(request, known)
@@ -228,6 +271,12 @@ class PlansService:
             scope = scope_of(read_intent(kept.request), kept.world)
         elif kept.kind in self._kinds:
             scope = self._kinds[kept.kind].scope(kept)
+        elif kept.kind == "move":
+            with self._store.read() as work:
+                entries = work.ledger.of_connection(kept.request["connection_id"])
+            ways = kept.document["move"]["from"], kept.document["move"]["request"]
+            old, new = (read_intent(each) for each in ways)
+            scope = _moving_scope(old, new, entries, kept.world)
         else:
             with self._store.read() as work:
                 connection = _existing(work, kept.request["connection_id"])
@@ -316,6 +365,17 @@ def _existing(work: Work, connection_id: str) -> Connection:
     return connection
 
 
+def check_standing(work: Work, connection_id: str) -> Connection:
+    """Return a connection that stands, with nothing going on.
+
+    Raises:
+        NotFoundError, InvalidStateError
+    """
+    connection = _existing(work, connection_id)
+    check_active(connection)
+    return connection
+
+
 def _support_document(support: Support) -> Document:
     """Spell what flows rest on, so that it is not taken away beneath them."""
     return {
@@ -329,6 +389,19 @@ def _support_document(support: Support) -> Document:
 
 def _effects(entries: Iterable[LedgerEntry]) -> list[Effect]:
     return [entry.effect for entry in entries]
+
+
+def _moving_scope(
+    old: Intent, new: Intent, entries: tuple[LedgerEntry, ...], known: Document | None
+) -> Scope:
+    """What connecting by the new way reads, and what the traces of the old one touch."""
+    scope, traces = scope_of(new, known), scope_of_ours(old, _effects(entries), known, ())
+    return replace(
+        scope,
+        our_instances=traces.our_instances - scope.instances,
+        our_groups=traces.our_groups - scope.groups,
+        optional_groups=traces.optional_groups - scope.groups,
+    )
 
 
 def _keys_of_ours(entries: tuple[LedgerEntry, ...]) -> list[str]:

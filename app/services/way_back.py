@@ -21,7 +21,7 @@ from app.domain.operations import WATCH, Operation
 from app.ports.clock import Clock, Ids
 from app.ports.steps import Steps
 from app.ports.store import KeptPlan, Store
-from app.services.changes import BACK, ChangesService, Course, Patience
+from app.services.changes import BACK, ChangesService, Course, Patience, gate_name
 from app.services.endings import EndingsService
 from app.services.ledger import LedgerService
 from app.services.looking import look
@@ -189,7 +189,8 @@ class WayBack:
             problem = ChangeNotObservedError("what was put back does not show yet")
             return {"problem": problem_document(problem)}
 
-        problem: Document | None = look("gate undo", self._patience, steps, once).get("problem")
+        name = gate_name("gate undo", back, made)
+        problem: Document | None = look(name, self._patience, steps, once).get("problem")
         return problem
 
     def _accepted(self, course: Course) -> tuple[Operation, KeptPlan]:

@@ -245,6 +245,11 @@ class Plans(Fake):
         read_intent(request)
         return replace(PLAN, request=request)
 
+    def move(self, connection_id: str, to: Document) -> KeptPlan:
+        self.note("move", connection_id, to)
+        known(connection_id)
+        return replace(PLAN, kind="move", document=PLAN.document | {"kind": "move"})
+
     def disconnect(self, connection_id: str) -> KeptPlan:
         self.note("disconnect", connection_id)
         known(connection_id)

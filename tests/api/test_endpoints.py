@@ -147,7 +147,7 @@ def test_a_plan_is_made_and_its_address_is_answered(
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == "/v1/plans/plan-1"
     asked = {name: value for name, value in body.items() if name != "kind"}
-    if body["kind"] in {"connect", "disconnect", "repair"}:
+    if body["kind"] in {"connect", "disconnect", "move", "repair"}:
         assert fakes.plans.asked == [(body["kind"], tuple(asked.values()))]
     else:
         assert fakes.plans.asked == [("of_kind", (body["kind"], asked))]

@@ -129,7 +129,7 @@ def test_unions_are_told_apart_by_strings_and_have_names() -> None:
     assert "itemSchema" not in text
     assert "x-component" not in text
     assert "x-refused-as" not in text
-    assert text.count('"discriminator"') == 6
+    assert text.count('"discriminator"') == 7
 
 
 def test_a_connect_request_is_one_of_four_closed_shapes() -> None:

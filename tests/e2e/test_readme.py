@@ -124,8 +124,8 @@ def told_by(client: httpx.Client, page: str) -> int:
             answer = ended(client, answer["id"])
             ids |= {"operation_id": answer["id"], "connection_id": answer["connection_id"]}
             ledger = client.get(f"/v1/connections/{answer['connection_id']}").json()["ledger"]
-            ids["rule_id"] = ledger[0]["rule"]["rule_id"]
-        elif shown.get("kind") == "repair":
+            ids["rule_id"] = ledger[0].get("rule", {}).get("rule_id", "")
+        elif shown.get("kind") in {"repair", "move"}:
             ids["plan_id"] = answer["id"]
         assert_shows(shown, answer)
     for each in client.get("/v1/connections?status=active").json()["items"]:
@@ -136,6 +136,10 @@ def told_by(client: httpx.Client, page: str) -> int:
 
 def test_the_page_about_expiry_shows_what_the_service_answers(client: httpx.Client) -> None:
     assert told_by(client, "expiry.md") == 4
+
+
+def test_the_page_about_moving_shows_what_the_service_answers(client: httpx.Client) -> None:
+    assert told_by(client, "moving.md") == 4
 
 
 def test_the_page_about_drift_shows_what_the_service_answers(client: httpx.Client) -> None:

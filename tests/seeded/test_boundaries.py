@@ -1,4 +1,4 @@
-"""A process dies at every effect, once each: connect by each method, disconnect, rollback."""
+"""A process dies at every effect, once each: connect by each method, move, disconnect, rollback."""
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -8,7 +8,7 @@ import pytest
 from tests.support.clouds import ACCOUNT
 from tests.support.e2e import Document, connect_request
 from tests.support.seeded.runs import run
-from tests.support.seeded.scenes import METHODS, Act, Scene, place
+from tests.support.seeded.scenes import METHODS, Act, Scene, place, way
 
 WIDE = {"address_rules", "group_authorization"}
 """Methods whose rules go one way: both ways makes two changes of it."""
@@ -53,11 +53,26 @@ def taking_back(method: str) -> Scene:
     return Scene(estate=place(), requests=(), acts=acts)
 
 
+def moving(old: str, new: str, *faults: Document) -> Scene:
+    acts = (*connecting(old).acts, Act(BUSY, "move", (way(new),)))
+    return Scene(estate=place(), requests=(), acts=acts, faults=faults)
+
+
+def stuck(action: str, nth: int) -> Document:
+    """The old path is still there when this is refused: the new one has to go again."""
+    return {"match": {"action": action, "nth": nth}, "kind": "forbidden"}
+
+
 SCENES = {
     **{f"connect by {method}": connecting(method) for method in METHODS},
     "disconnect of dedicated_group": disconnecting("dedicated_group"),
     "disconnect of address_rules": disconnecting("address_rules"),
     **{f"rollback of {method}": rolling_back(method) for method in METHODS},
+    "move from address_rules": moving("address_rules", "dedicated_group"),
+    "move from dedicated_group": moving("dedicated_group", "group_authorization"),
+    "rollback of a move to shared_group": moving(
+        "dedicated_group", "shared_group", stuck("LeaveSecurityGroup", 2)
+    ),
     "rollback of a success": taking_back("group_authorization"),
 }  # fmt: skip
 
@@ -73,6 +88,9 @@ def effects_of(name: str) -> int:
 CONNECTED = {
     "disconnect of dedicated_group": "connect by dedicated_group",
     "disconnect of address_rules": "connect by address_rules",
+    "move from address_rules": "connect by address_rules",
+    "move from dedicated_group": "connect by dedicated_group",
+    "rollback of a move to shared_group": "connect by dedicated_group",
     "rollback of a success": "connect by group_authorization",
 }
 """Scenes that begin like another one, where its process has died at every effect already."""
@@ -80,14 +98,24 @@ CONNECTED = {
 ROLLED_BACK = {f"rollback of {method}" for method in METHODS}
 
 
-@pytest.mark.parametrize("name", SCENES)
+MOVES = [name for name in SCENES if "move" in name]
+"""Scenes of many effects: by default the process dies at every third one, else at each."""
+
+EVERY = [
+    *((name, 1) for name in SCENES if name not in MOVES),
+    *((name, 3) for name in MOVES[1:]),
+    *(pytest.param(name, 1, marks=pytest.mark.long) for name in MOVES),
+]
+
+
+@pytest.mark.parametrize(("name", "step"), EVERY)
 def test_a_process_may_die_at_every_effect(
-    name: str, record_property: Callable[[str, object], None]
+    name: str, step: int, record_property: Callable[[str, object], None]
 ) -> None:
     began = perf_counter()
     first = effects_of(CONNECTED[name]) + 1 if name in CONNECTED else 1
-    moments = range(first, effects_of(name) + 1)
-    assert len(moments) > 25
+    moments = range(first, effects_of(name) + 1, step)
+    assert len(moments) > 20
     for number in moments:
         simulation = run(name, SCENES[name], crash_at=frozenset({number}))
         assert simulation.crashed == 1

@@ -7,13 +7,20 @@ from fastapi import APIRouter, Path, Query, Response
 from app.api import examples
 from app.api.answers import accepted, answer, ask_again, point_to, polled, streamed, tagged
 from app.api.dependencies import AskedPage, Health, Interventions, Operations
+from app.api.endpoints.plans import AGAINST_A_CONNECTION
 from app.api.paging import next_cursor
 from app.api.refusals import refusals
 from app.api.routing import StreamRoute, StrictRoute
 from app.api.schemas.operations import Operation, OperationPage
 from app.api.schemas.values import OwnId
 from app.api.streams import LastEventId, Stream
-from app.domain.errors import InUseError, InvalidCursorError, InvalidStateError, NotFoundError
+from app.domain.errors import (
+    InUseError,
+    InvalidCursorError,
+    InvalidStateError,
+    NoSafeOrderError,
+    NotFoundError,
+)
 from app.domain.operations import OperationStatus
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"], route_class=StrictRoute)
@@ -99,16 +106,18 @@ def cancel_operation(operation_id: OneOperation, interventions: Interventions) -
     "/{operation_id}/rollback",
     status_code=202,
     responses=accepted("Follow `Location` to the end.", examples.TURNING_BACK)
-    | refusals(NotFoundError, InvalidStateError, InUseError),
+    | refusals(
+        NotFoundError, InvalidStateError, InUseError, NoSafeOrderError, *AGAINST_A_CONNECTION
+    ),
 )
 def roll_back_operation(
     operation_id: OneOperation, interventions: Interventions, response: Response
 ) -> Operation:
     """Take back what an operation did. One that runs turns back before its next change; one
     that has touched nothing is cancelled. A connect that succeeded is taken back by a
-    disconnect, which is answered, unless other connections need what it made; a restore by
-    another restore, of what is still in effect of it. An operation that needs attention is
-    taken up, and taken back, by a new one.
+    disconnect, which is answered, unless other connections need what it made; a move by a move
+    back; a restore by another restore, of what is still in effect of it. An operation that
+    needs attention is taken up, and taken back, by a new one.
     """
     return point_to(response, Operation.of(interventions.roll_back(operation_id)))
 

@@ -16,6 +16,7 @@ from app.api.schemas.operations import Operation
 from app.api.schemas.plans import (
     ApplyRequest,
     DisconnectPlanRequest,
+    MovePlanRequest,
     Plan,
     PlanRequest,
     RepairPlanRequest,
@@ -102,6 +103,8 @@ def create_plan(
         kept = plans.repair(asked.connection_id)
     elif isinstance(asked, StandalonePlanRequest):
         kept = plans.of_kind(asked.kind, asked.document())
+    elif isinstance(asked, MovePlanRequest):
+        kept = plans.move(asked.connection_id, asked.to.document())
     else:
         kept = plans.connect(asked.connection.document())
     response.headers["Location"] = f"/v1/plans/{kept.plan_id}"

@@ -135,6 +135,17 @@ class AnySource(
 # --- the four methods ----------------------------------------------------------------
 
 
+_MostExtraPairs = Annotated[
+    StrictInt | MISSING,
+    Field(
+        ge=0,
+        le=10**9,
+        description="Most pairs that may open although nothing was asked between them; a plan "
+        "that opens more is refused. Left out: as many as it takes; the plan counts them.",
+    ),
+]
+
+
 class _Sides(In):
     # Named here so that they come first; each kind of request says what they are.
     source: Any
@@ -159,15 +170,7 @@ class _Options(In):
         Field(description="Whether a rule that drops an asked flow today may be overridden."),
     ] = False
     address_family: AddressFamily = AddressFamily.IPV4
-    max_extra_pairs: Annotated[
-        StrictInt | MISSING,
-        Field(
-            ge=0,
-            le=10**9,
-            description="Most pairs that may open although nothing was asked between them; a plan "
-            "that opens more is refused. Left out: as many as it takes; the plan counts them.",
-        ),
-    ] = MISSING
+    max_extra_pairs: _MostExtraPairs = MISSING
     reason: Annotated[
         Reason, Field(description="Why; it is kept in the descriptions of new rules.")
     ] = ""
@@ -287,6 +290,78 @@ class ComparedConnection(_Options, _Sides):
 
     def document(self) -> Document:
         """Return the request as it was sent: nothing added, nothing left out."""
+        document: Document = self.model_dump(mode="json", exclude_unset=True)
+        return document
+
+
+# --- moving ---------------------------------------------------------------------------
+
+
+class _Way(In):
+    # Named here so that it comes first; each method says what it is.
+    method: MethodName
+    priority: Annotated[Priority, Field(description="Of new rules; 1 is judged first.")] = 1
+    override_drops: Annotated[
+        StrictBool,
+        Field(description="Whether a rule that drops an asked flow today may be overridden."),
+    ] = False
+    max_extra_pairs: _MostExtraPairs = MISSING
+
+
+class _WayByRules(_Way):
+    scope: _Scope = Scope.INSTANCE
+    source_security_group_id: Annotated[
+        GroupId | MISSING, Field(description="The group of the sources to use.")
+    ] = MISSING
+    target_security_group_id: Annotated[
+        GroupId | MISSING, Field(description="The group of the targets that receives the rules.")
+    ] = MISSING
+
+
+class WayByAddressRules(_WayByRules):
+    """Method 1: let addresses in, by rules in a group of each target."""
+
+    method: Literal[MethodName.ADDRESS_RULES]
+
+
+class WayBySharedGroup(_Way):
+    """Method 2: let all instances join one group that exists."""
+
+    method: Literal[MethodName.SHARED_GROUP]
+    security_group_id: Annotated[
+        GroupId | MISSING,
+        Field(description="The group to join; left out, the one with the least extra access."),
+    ] = MISSING
+
+
+class WayByDedicatedGroup(_Way):
+    """Method 3: let all instances join a new group made for them alone."""
+
+    method: Literal[MethodName.DEDICATED_GROUP]
+    group_name: Annotated[
+        GroupName | MISSING,
+        Field(description="Name of the new group; left out, one is made."),
+    ] = MISSING
+
+
+class WayByGroupAuthorization(_WayByRules):
+    """Method 4: let members of a group in, by rules that name the group."""
+
+    method: Literal[MethodName.GROUP_AUTHORIZATION]
+
+
+class Way(
+    RootModel[
+        Annotated[
+            WayByAddressRules | WayBySharedGroup | WayByDedicatedGroup | WayByGroupAuthorization,
+            Field(discriminator="method"),
+        ]
+    ]
+):
+    """How to connect: a method and its members. Who and what for are the connection's."""
+
+    def document(self) -> Document:
+        """Return the way as it was sent: nothing added, nothing left out."""
         document: Document = self.model_dump(mode="json", exclude_unset=True)
         return document
 

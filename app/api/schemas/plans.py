@@ -7,7 +7,7 @@ from pydantic import MISSING, Field, RootModel, StrictInt
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base import In, Out, left_out
-from app.api.schemas.connections import ConnectRequest
+from app.api.schemas.connections import ConnectRequest, SentRequest, Way
 from app.api.schemas.networks import DecidingRule, NewRule, PathVerdict, Rule, RuleMeaning, Traffic
 from app.api.schemas.tiers import TiersDetails, TiersFields
 from app.api.schemas.tightening import TightenDetails, TightenFields, Watch
@@ -41,6 +41,14 @@ class RepairPlanRequest(In):
 
     kind: Literal["repair"]
     connection_id: OwnId
+
+
+class MovePlanRequest(In):
+    """Plan to move a connection to another method, without a gap."""
+
+    kind: Literal["move"]
+    connection_id: OwnId
+    to: Way
 
 
 class StandalonePlanRequest(In):
@@ -89,6 +97,7 @@ class PlanRequest(
         Annotated[
             ConnectPlanRequest
             | DisconnectPlanRequest
+            | MovePlanRequest
             | RepairPlanRequest
             | RestorePlanRequest
             | TightenPlanRequest
@@ -350,11 +359,33 @@ class ApplyRequest(In):
     ] = MISSING
 
 
+class MoveDetails(Out):
+    """What a move does beyond its changes."""
+
+    request: Annotated[SentRequest, Field(description="What the connection is asked for then.")]
+    kept: Annotated[
+        list[str], Field(description="What of the old path serves the new one too, by ledger id.")
+    ]
+    extra_pairs_before: Annotated[
+        int, Field(description="Extra pairs that are open because of the old path alone.")
+    ]
+    extra_pairs_after: Annotated[
+        int, Field(description="Extra pairs that the new path would open by itself.")
+    ]
+    quotas_between: Annotated[list[QuotaUse], Field(description="While both paths stand.")]
+    between: Annotated[
+        list[PathVerdict],
+        Field(description="Of each asked flow, right before anything of the old path goes."),
+    ]
+
+
 class Plan(Out):
     """What would be changed and what that means. Nothing is changed until it is applied."""
 
     id: str
-    kind: Literal["connect", "disconnect", "repair", "restore", "tighten", "compact", "tiers"]
+    kind: Literal[
+        "connect", "disconnect", "move", "repair", "restore", "tighten", "compact", "tiers"
+    ]
     changes: Annotated[list[PlannedChange], Field(description="In order; empty: nothing to do.")]
     asked: Asked
     gained: Annotated[Exposure, Field(description="What opens.")]
@@ -372,6 +403,7 @@ class Plan(Out):
         "Assertions about whoever is in a changed group; the plan breaks none of them."
     )
     restore: RestoreDetails | SkipJsonSchema[None] = left_out("Of a plan to restore.")
+    move: MoveDetails | SkipJsonSchema[None] = left_out("Of a plan to move.")
     tighten: TightenDetails | SkipJsonSchema[None] = left_out("Of a plan to tighten.")
     watch: Watch | SkipJsonSchema[None] = left_out("What is judged after the changes.")
     compact: CompactDetails | SkipJsonSchema[None] = left_out("Of a plan to compact.")

@@ -151,7 +151,8 @@ def drawn(seed: object) -> Scene:
     scene = replace(
         scene, faults=tuple(_faults(chance, traits)), settings=_settings(chance, traits)
     )
-    return replace(scene, acts=tuple(sorted(_acts(chance, scene), key=lambda act: act.at)))
+    acts = [*_acts(chance, scene), *_moves(Seeded(f"moves {seed}"), to)]
+    return replace(scene, acts=tuple(sorted(acts, key=lambda act: act.at)))
 
 
 def _standing(chance: Seeded, *, vpc: bool) -> list[Document]:
@@ -181,6 +182,24 @@ def _request(chance: Seeded, to: str) -> Document:
         if chance.maybe(20):
             fields["scope"] = "group"
     return connect_request(method, sources, targets, to=to, **fields)
+
+
+def _moves(chance: Seeded, to: str) -> list[Act]:
+    """Moves to another method, drawn apart: what else is drawn is the same without them."""
+    if not chance.maybe(30):
+        return []
+    methods = METHODS if to == ACCOUNT else ("address_rules", "group_authorization")
+    return [
+        Act(chance.number(100, 400), "move", (way(chance.one(methods)),))
+        for _ in range(chance.number(1, 2))
+    ]
+
+
+def way(method: str) -> Document:
+    """How to connect by a method in these places."""
+    return {"method": method} | (
+        {"security_group_id": "sg-both"} if method == "shared_group" else {}
+    )
 
 
 def _settings(chance: Seeded, traits: frozenset[str]) -> Document:

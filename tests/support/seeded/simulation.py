@@ -410,6 +410,18 @@ class Simulation:
 
         self._request("apply", ask)
 
+    def do_move(self, to: Mapping[str, Any]) -> None:
+        """Move a connection, if there is one: plan, and apply at once."""
+        found = list(self.shelf.tables["connections"])
+        if found:
+            connection_id = self.chance.one(found)
+
+            def ask(asked: Parts) -> object:
+                plan = asked.plans.move(connection_id, dict(to))
+                return asked.operations.apply(plan.plan_id)
+
+            self._request("move", ask)
+
     def do_disconnect(self) -> None:
         found = list(self.shelf.tables["connections"])
         if found:

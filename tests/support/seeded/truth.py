@@ -276,7 +276,7 @@ class Truth:
             if closed - told:
                 self._fail("I5", f"closed, and nobody was told: {_spell(closed - told)}")
         for connection in self.connections():
-            if connection.status is _C.ACTIVE:
+            if connection.status in {_C.ACTIVE, _C.MOVING}:
                 self._check_stands(connection, now)
 
     def _check_stands(self, connection: Connection, now: frozenset[Probe]) -> None:
@@ -313,8 +313,27 @@ class Truth:
         return [
             each.plan_id or ""
             for each in self.operations()
-            if each.kind.makes_connection and each.connection_id in live
+            if each.kind.makes_connection
+            and each.connection_id in live
+            and (self._is_late or not self._was_moved_on(each))
         ]
+
+    def _was_moved_on(self, operation: Operation) -> bool:
+        """Whether the connection was moved since: what that closed may not be open any more."""
+        if not operation.status.is_final:
+            return False
+        after = False
+        for each in self.operations():
+            if each.operation_id == operation.operation_id:
+                after = True
+            elif (
+                after
+                and each.kind is OperationKind.MOVE
+                and each.status is _S.SUCCEEDED
+                and each.connection_id == operation.connection_id
+            ):
+                return True
+        return False
 
     def _live_connections(self) -> set[str]:
         over = {_C.FAILED, _C.DISCONNECTED}
@@ -330,6 +349,8 @@ class Truth:
             request = plan.request
             if plan.kind == "repair":
                 request = self._run.shelf.tables["connections"][request["connection_id"]][1].request
+            if plan.kind == "move":
+                request = plan.document["move"]["request"]
             asked = asked_probes(self._run.scene.estate, request)
             gained, lost = Radius(plan.document["gained"]), Radius(plan.document["lost"])
             self._radii[plan_id] = gained, lost, frozenset(asked)
@@ -432,7 +453,9 @@ class Truth:
     def _check_succeeded(self, operation: Operation) -> None:
         if self._is_disturbed(operation) or self._is_late:
             return
-        if operation.kind is OperationKind.CONNECT:
+        if operation.kind is OperationKind.MOVE:
+            self._check_moved(operation)
+        if operation.kind.makes_connection:
             connection = self._connection(operation)
             asked = set(asked_probes(self._run.scene.estate, connection.request)) & self._probes
             closed = asked - self._cloud.passing(self._cloud.truth)
@@ -442,6 +465,20 @@ class Truth:
         if operation.kind is OperationKind.DISCONNECT and entries:
             self._fail("I2", "disconnected, and still in the ledger")
         self._check_left(operation)
+
+    def _check_moved(self, operation: Operation) -> None:
+        """After a move what it said is lost is closed, but for what others keep open."""
+        lost = self._lost(operation.plan_id or "")
+        connection_id = operation.connection_id or ""
+        self._open_before[connection_id] = self._open_before[connection_id] - lost
+        others = [
+            each
+            for each in self.connections()
+            if each.connection_id != connection_id and each.status is not _C.DISCONNECTED
+        ]
+        left = lost & self._cloud.passing(self._cloud.truth) - self._open_without_us
+        if left and not others:
+            self._fail("I2", f"moved, and still open: {_spell(left)}")
 
     def _check_left(self, operation: Operation) -> None:
         """After a disconnect nothing of the connection is left that nobody else uses."""
@@ -462,7 +499,7 @@ class Truth:
         if self._is_late or self._is_disturbed(operation):
             return
         ours = self._cloud.ours()
-        if origin.kind is OperationKind.CONNECT:
+        if origin.kind.makes_connection:
             used = {each.entry_id.rsplit("/", 1)[-1] for each in self._all("entries")}
             left = [
                 key
@@ -472,7 +509,7 @@ class Truth:
             if left:
                 self._fail("I2", f"rolled back, and {left} is left")
             self._check_no_membership(origin)
-        else:
+        if origin.kind in {OperationKind.MOVE, OperationKind.DISCONNECT}:
             self._check_restored(origin)
 
     def _check_no_membership(self, origin: Operation) -> None:
@@ -514,7 +551,7 @@ class Truth:
         if "resume" not in error or "remaining" not in error or "remedy" not in error:
             self._fail("I2", "attention is needed and nobody is told for what")
         origin = self._origin(operation)
-        if self._is_disturbed(operation) or origin.kind is not OperationKind.CONNECT:
+        if self._is_disturbed(operation) or not origin.kind.makes_connection:
             return
         told = {
             each["rule"]["rule_id"] for each in error["remaining"] if each["kind"] == "added_rule"
@@ -610,11 +647,14 @@ class Truth:
         return self._operation(operation.settled_by).status in {_S.REJECTED, _S.CANCELLED}
 
     def _resume(self, operation: Operation) -> None:
+        overtaken = self._connection(operation).status is _C.DISCONNECTED
+        if overtaken and operation.kind is not OperationKind.CONNECT:
+            return  # what it had removed would be put back for nobody
         later = self._run.ask(
             "resume", lambda asked: asked.interventions.resume(operation.operation_id)
         )
         ended = self._operation(later.operation_id)
-        if ended.kind is OperationKind.DISCONNECT and (ended.error or {}).get("unconfirmed"):
+        if ended.kind is not OperationKind.CONNECT and (ended.error or {}).get("unconfirmed"):
             return  # a removal that never showed: to disconnect again is what brings it to an end
         if ended.status not in {_S.SUCCEEDED, _S.ROLLED_BACK} and not self.was_disturbed:
             self._fail("I14", f"the obstacle is gone, and it is {ended.status}: {ended.error}")
