@@ -1,6 +1,5 @@
 """What was done stands in the audit, before it is done; and no secret stands anywhere."""
 
-import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from app.cli.logs import configure
 from tests.support.clouds import BASE_KEY_SECRET, OTHER_ACCOUNT
@@ -133,11 +133,21 @@ def test_without_an_audit_an_operation_makes_no_further_call(
 # --- secrets ----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def logged(tmp_path: Path) -> Iterator[Path]:
+    """A file that the service logs to, as it does in production, until the test is over."""
+    former, path = structlog.get_config(), tmp_path / "log"
+    configure("json")
+    with path.open("w", encoding="utf-8") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+        yield path
+        structlog.configure(**former)
+
+
 def test_no_secret_stands_anywhere(
-    chain: Chain, api: Api, cloud: Cloud, capfd: pytest.CaptureFixture[str]
+    chain: Chain, api: Api, cloud: Cloud, logged: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Nor one that the cloud repeats in its errors, as it may with what a call was signed with."""
-    configure("json")
     cloud.put(pair(to=OTHER_ACCOUNT))
     key = api.ask(
         "POST",
@@ -163,12 +173,12 @@ def test_no_secret_stands_anywhere(
     caller.ask("GET", f"/plans/{key}")
     api.with_key(key + "x").ask("GET", "/accounts")
     caller.close()
-    logging.shutdown()
-    printed = capfd.readouterr()
+    printed, log = capfd.readouterr(), logged.read_text(encoding="utf-8")
+    assert "operation_turns_back" in log
     path = file_of(chain)
     kept = b"".join(each.read_bytes() for each in path.parent.iterdir() if each.is_file())
     secrets = (BASE_KEY_SECRET, key, key.rpartition("_")[2])
     for secret in secrets:
         assert secret.encode() not in kept
-        assert secret not in printed.out + printed.err
+        assert secret not in printed.out + printed.err + log
         assert not [each for each in answers if secret in each]
