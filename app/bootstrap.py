@@ -288,7 +288,9 @@ def build(settings: Settings, *, role: Role = Role.ALL) -> Service:
         guardrails=GuardrailsService(guardrails=guardrails, plans=plans),
         connections=connections,
         drift=drift,
-        comparisons=ComparisonsService(access=access, worlds=worlds, limits=limits, bounds=bounds),
+        comparisons=ComparisonsService(
+            access=access, worlds=worlds, plans=plans, limits=limits, bounds=bounds
+        ),
         operations=operations,
         interventions=interventions,
         backups=backups,

@@ -7,7 +7,7 @@ that needs the least.
 Source: ECS best practices, Configure interconnection of instances in the classic network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -164,14 +164,22 @@ def still_fit(use: QuotaUse) -> int | None:
     return max(0, use.limit - use.after) // each if each > 0 else None
 
 
+def _allowed(_: Plan) -> AppError | None:
+    return None
+
+
 def compare_methods(
-    world: World, intents: Mapping[MethodName, Intent | AppError], limits: Limits
+    world: World,
+    intents: Mapping[MethodName, Intent | AppError],
+    limits: Limits,
+    forbidden: Callable[[Plan], AppError | None] = _allowed,
 ) -> Advice:
     """Compare what the methods would do; `intents` has one for each, or why there is none.
 
-    The intents are of the same sides and traffic; at least one is there.
+    The intents are of the same sides and traffic; at least one is there. `forbidden` says what
+    refuses a plan that would be possible: a guardrail, or an assertion.
     """
-    choices = tuple(_choice(world, name, intents[name], limits) for name in MethodName)
+    choices = tuple(_choice(world, name, intents[name], limits, forbidden) for name in MethodName)
     [some, *_] = [each for each in intents.values() if isinstance(each, Intent)]
     told = situation(world, some)
     recommended = _recommended(choices, told)
@@ -180,15 +188,20 @@ def compare_methods(
     return Advice(told, len(pairs), choices, recommended, reasons)
 
 
-def _choice(world: World, name: MethodName, intent: Intent | AppError, limits: Limits) -> Choice:
+def _choice(
+    world: World,
+    name: MethodName,
+    intent: Intent | AppError,
+    limits: Limits,
+    forbidden: Callable[[Plan], AppError | None],
+) -> Choice:
     if isinstance(intent, AppError):
         return Choice(name, None, intent)
     made = draft(world, intent, limits)
-    return Choice(
-        name,
-        None if made.plan is None or made.obstacles else _work(world, intent, made.plan),
-        None if made.is_possible else refusal(made, intent),
-    )
+    if made.plan is None or made.obstacles:
+        return Choice(name, None, refusal(made, intent))
+    refused = forbidden(made.plan) if made.is_possible else refusal(made, intent)
+    return Choice(name, _work(world, intent, made.plan), refused)
 
 
 def _work(world: World, intent: Intent, plan: Plan) -> Work:

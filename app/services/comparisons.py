@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from app.domain.comparing import compare_methods
 from app.domain.comparison_documents import advice_document
@@ -13,6 +14,7 @@ from app.domain.plan import Limits
 from app.domain.planning import Bounds, check_addresses, check_sources
 from app.domain.principals import Role
 from app.services.access import AccessService
+from app.services.plans import PlansService
 from app.services.scopes import scope_of
 from app.services.worlds import Worlds
 
@@ -21,9 +23,16 @@ class ComparisonsService:
     """Reads the world once and asks every method."""
 
     def __init__(
-        self, *, access: AccessService, worlds: Worlds, limits: Limits, bounds: Bounds
+        self,
+        *,
+        access: AccessService,
+        worlds: Worlds,
+        plans: PlansService,
+        limits: Limits,
+        bounds: Bounds,
     ) -> None:
         self._access = access
+        self._plans = plans
         self._worlds = worlds
         self._limits = limits
         self._bounds = bounds
@@ -42,7 +51,8 @@ class ComparisonsService:
         check_addresses(widest, self._bounds)
         world = self._worlds.read(scope_of(widest))
         check_sources(world, widest, self._bounds)
-        advice = compare_methods(world, intents, self._limits)
+        forbidden = partial(self._plans.forbids, world)
+        advice = compare_methods(world, intents, self._limits, forbidden)
         return advice_document(advice) | {"fingerprint": fingerprint(world_document(world))}
 
 

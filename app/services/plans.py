@@ -9,7 +9,13 @@ from app.domain.concerns import Noun
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
 from app.domain.disconnecting import depart, plan_disconnect
 from app.domain.documents import Document
-from app.domain.errors import GuardrailViolationError, InvalidStateError, NotFoundError
+from app.domain.errors import (
+    AppError,
+    AssertionBrokenError,
+    GuardrailViolationError,
+    InvalidStateError,
+    NotFoundError,
+)
 from app.domain.expiry import check_expiry, expiry_of
 from app.domain.fingerprint import world_document
 from app.domain.groups import Place
@@ -311,6 +317,15 @@ class PlansService:
             expires_at=now + self._lifetime,
         )
         return Planned(plan, kept, world)
+
+    def forbids(self, world: World, plan: Plan) -> AppError | None:
+        """What would refuse a plan to connect that is possible: a guardrail, or an assertion."""
+        try:
+            self._check_guardrails("connect", plan, world, {})
+            self._assertions.consent(world, [each.change for each in plan.changes])
+        except (GuardrailViolationError, AssertionBrokenError) as refusal:
+            return refusal
+        return None
 
     def _check_guardrails(self, kind: str, plan: Plan, world: World, document: Document) -> None:
         """Refuse what may never come to be, whatever kind of plan would bring it about.

@@ -182,3 +182,30 @@ def test_the_file_on_the_page_is_read() -> None:
     shown = page.split("```toml\n")[1].split("```")[0]
     read = read_guardrails(tomllib.loads(shown), Guardrails())
     assert (read.version, read.addresses, len(read.guarded_ports)) == ("2026-11", 4096, 2)
+
+
+def test_a_comparison_refuses_what_a_guardrail_or_an_assertion_would(
+    api: Api, cloud: Cloud
+) -> None:
+    cloud.put(pair())
+    connection = connect_request("address_rules", ["i-a"], ["i-b"])
+    asked = {name: connection[name] for name in ("source", "target")}
+    asked["flows"] = [{"protocol": "tcp", "port_range": "22/22"}]
+    answer = api.ask("POST", "/plans/compare", {"connection": asked}).json()
+    refused = {each["method"]: each["refusal"] and each["refusal"]["code"]
+               for each in answer["methods"]}  # fmt: skip
+    assert refused["address_rules"] == refused["group_authorization"] == "guardrail_violation"
+    assert refused["dedicated_group"] is None
+    assert answer["recommended"] not in {"address_rules", "group_authorization"}
+    never = {
+        "kind": "must_never_reach", "owner": "security", "reason": "they are kept apart",
+        **{name: asked[name] for name in ("source", "target", "flows")},
+    }  # fmt: skip
+    kept = api.ask("POST", "/assertions", never)
+    assert kept.status_code == 201, kept.text
+    answer = api.ask("POST", "/plans/compare", {"connection": asked}).json()
+    codes_now = [each["refusal"]["code"] for each in answer["methods"] if each["refusal"]]
+    assert codes_now.count("assertion_broken") >= 1
+    assert answer["recommended"] is None
+    api.ask("DELETE", f"/assertions/{kept.json()['id']}")
+    assert cloud.changes() == []
