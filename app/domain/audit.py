@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from app.domain.documents import Document
@@ -38,6 +38,10 @@ class AuditEntry:
             "plan_fingerprint": self.plan_fingerprint,
             "detail": self.detail,
         }
+
+
+UNREADABLE = AuditEntry(datetime.min.replace(tzinfo=UTC), "", "", "", (), "unreadable")
+"""Stands for what a record said that cannot be read: no record has its hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def chained(head: Head, entry: AuditEntry) -> AuditEvent:
 
 def _hash(number: int, previous_hash: str, entry: AuditEntry) -> str:
     spelt = {"number": number, "previous_hash": previous_hash, **entry.document()}
-    text = json.dumps(spelt, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    # What JSON has no word for was never recorded: however it is spelt, its hash is another one.
+    text = json.dumps(spelt, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
@@ -115,6 +120,9 @@ def faults(events: Iterable[AuditEvent], head: Head, known: Head | None = None) 
     """
     last = BEGINNING
     for event in events:
+        if event.number < 1:
+            yield Fault(FaultCode.UNLINKED, event.number, event.number)
+            continue
         if event.number != last.number + 1:
             yield Fault(FaultCode.MISSING, last.number + 1, event.number - 1)
         elif event.previous_hash != last.hash:

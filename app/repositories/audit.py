@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, RowMapping, Text, cast, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.domain.audit import AuditEntry, AuditEvent, Head, chained
+from app.domain.audit import UNREADABLE, AuditEntry, AuditEvent, Head, chained
 from app.domain.errors import AuditUnavailableError
 from app.ports.store import AuditFilter, Page
 from app.repositories import rows
@@ -51,19 +51,34 @@ class SqlAudit:
 
     def head(self) -> Head:
         # Writers never interleave: nobody else moves it before this transaction has ended.
-        row = self._connection.execute(select(audit_head.c.number, audit_head.c.hash)).one()
-        return Head(row.number, row.hash)
+        found = self._connection.execute(select(audit_head.c.number, audit_head.c.hash)).all()
+        if len(found) != 1:
+            raise AuditUnavailableError("the head of the audit is not there, or not once")
+        return Head(found[0].number, found[0].hash)
 
     def all(self) -> Iterator[AuditEvent]:
-        after = 0
+        query = select(audit_events).order_by(audit_events.c.number).limit(AT_A_TIME)
+        numbers = select(audit_events.c.number).order_by(audit_events.c.number).limit(AT_A_TIME)
         while True:
-            query = select(audit_events).where(audit_events.c.number > after)
-            query = query.order_by(audit_events.c.number).limit(AT_A_TIME)
-            found = [_event(row) for row in self._connection.execute(query).mappings()]
+            try:
+                found = [_event(row) for row in self._connection.execute(query).mappings()]
+            except (ValueError, TypeError):
+                found = [self._one(number) for number in self._connection.scalars(numbers)]
             yield from found
             if len(found) < AT_A_TIME:
                 return
-            after = found[-1].number
+            after = audit_events.c.number > found[-1].number
+            query, numbers = query.where(after), numbers.where(after)
+
+    def _one(self, number: int) -> AuditEvent:
+        """A record, or what stands for one that does not say anything any more."""
+        query = select(audit_events).where(audit_events.c.number == number)
+        try:
+            return _event(self._connection.execute(query).mappings().one())
+        except (ValueError, TypeError):
+            links = select(audit_events.c.previous_hash, audit_events.c.hash)
+            row = self._connection.execute(links.where(audit_events.c.number == number)).one()
+            return AuditEvent(number, UNREADABLE, row.previous_hash, row.hash)
 
     def page(self, *, limit: int, position: int | None, wanted: AuditFilter) -> Page[AuditEvent]:
         query = select(audit_events)

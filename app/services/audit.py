@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.audit import AuditEntry, AuditEvent, Fault, Head, faults
+from app.domain.audit import BEGINNING, AuditEntry, AuditEvent, Fault, Head, faults
 from app.domain.documents import Document
+from app.domain.errors import AuditUnavailableError
 from app.domain.operations import Operation
 from app.ports.store import AuditFilter, Page, Store, Work
 
@@ -35,7 +36,7 @@ class AuditService:
         counted = 0
         found: list[Fault] = []
         with self._store.read() as work:
-            head = work.audit.head()
+            head = _head(work)
 
             def counting() -> Iterator[AuditEvent]:
                 nonlocal counted
@@ -47,6 +48,14 @@ class AuditService:
                 if len(found) < most:
                     found.append(fault)
         return Verification(counted, head, tuple(found))
+
+
+def _head(work: Work) -> Head:
+    """The head that is kept; without one the chain ends nowhere that is known."""
+    try:
+        return work.audit.head()
+    except AuditUnavailableError:
+        return BEGINNING
 
 
 def record_call(

@@ -127,6 +127,51 @@ def test_a_record_that_is_removed_is_missed(
     assert found(audit) == [("missing", number, number)]
 
 
+UNREADABLE = ("account_ids = 'null'", "at = 'garbage'", "account_ids = 'nope'", "actor = x'00ff'")
+"""Values that nobody ever recorded; PostgreSQL keeps all but the first out by itself."""
+
+
+def test_records_that_cannot_be_read_any_more_are_named(
+    audit: AuditService, database_url: str
+) -> None:
+    with behind_its_back(database_url) as connection:
+        changes = UNREADABLE if connection.dialect.name == "sqlite" else UNREADABLE[:1]
+        for number, change in enumerate(changes, 3):
+            connection.exec_driver_sql(f"UPDATE audit_events SET {change} WHERE number = {number}")
+    assert found(audit) == [("altered", number, number) for number, _ in enumerate(changes, 3)]
+    assert audit.verify().checked == COUNT
+
+
+@pytest.mark.parametrize("number", [0, -7])
+def test_a_record_slipped_in_before_the_first_is_named(
+    audit: AuditService, database_url: str, number: int
+) -> None:
+    columns = "at, actor, action, target, account_ids, outcome, plan_fingerprint, detail, hash"
+    with behind_its_back(database_url) as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO audit_events (number, {columns}, previous_hash) "
+            f"SELECT {number}, {columns}, previous_hash FROM audit_events WHERE number = 1"
+        )
+    assert found(audit) == [("unlinked", number, number)]
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM audit_head", "INSERT INTO audit_head SELECT * FROM audit_head"]
+)
+def test_a_head_that_is_not_there_once_is_told(
+    audit: AuditService, store: SqlStore, database_url: str, statement: str
+) -> None:
+    with behind_its_back(database_url) as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("DROP TRIGGER audit_head_no_delete")
+        else:
+            connection.exec_driver_sql("ALTER TABLE audit_head DISABLE TRIGGER ALL")
+        connection.exec_driver_sql(statement)
+    assert found(audit) == [("head", COUNT, COUNT)]
+    with store.write() as work, pytest.raises(AuditUnavailableError):
+        work.audit.append(entry(COUNT + 1))
+
+
 def test_two_records_that_are_swapped_are_named(audit: AuditService, database_url: str) -> None:
     with behind_its_back(database_url) as connection:
         for old, new in ((3, 103), (6, 3), (103, 6)):
