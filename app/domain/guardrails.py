@@ -215,7 +215,7 @@ class _Judged:
             was = None if old is None else Exposure(self.before, old)
             where = _where(instance, new)
             yield from self._of_cells(where, was, exposed, counts_addresses=counts_addresses)
-            yield from self._of_unread(where, old, new)
+            yield from self._of_unknown(where, old, new)
         yield from self._of_breadth()
         if self.guardrails.include_intra_group:
             yield from self._of_joins()
@@ -335,16 +335,16 @@ class _Judged:
                     "sources only",
                 )
 
-    def _of_unread(self, where: "_Where", old: Guard | None, new: Guard) -> Iterator[Violation]:
-        """Whoever cannot be read may be anybody: such a peer is no named source unless it is
-        named itself.
+    def _of_unknown(self, where: "_Where", old: Guard | None, new: Guard) -> Iterator[Violation]:
+        """Of whom nothing is known may be anybody: a group that cannot be read, or has no member
+        yet, and a list that cannot be read, are no named source unless they are named.
         """
         if not self.guardrails.guarded_ports:
             return
         present = {held.rule for _, held in (() if old is None else old.rules)}
         for _, held in new.rules:
             rule = held.rule
-            if rule.policy is not Policy.ACCEPT or rule in present or self._is_read(rule.peer):
+            if rule.policy is not Policy.ACCEPT or rule in present or self._is_known(rule.peer):
                 continue
             for each in self.guardrails.guarded_ports:
                 named = isinstance(rule.peer, GroupPeer) and rule.peer.group_id in each.group_ids
@@ -352,16 +352,16 @@ class _Judged:
                 if covered and not named and _overlap(each.ports, span(rule.ports)):
                     yield where.violation(
                         ViolationCode.GUARDED_PORT,
-                        f"{each.name} of {where} would be open to {_peer(rule.peer)}, of which "
-                        f"nothing can be read: {each.name} may be reached from named sources only",
+                        f"{each.name} of {where} would be open to {_peer(rule.peer)}, of whom "
+                        f"nothing is known: {each.name} may be reached from named sources only",
                     )
 
-    def _is_read(self, peer: Peer) -> bool:
+    def _is_known(self, peer: Peer) -> bool:
         match peer:
             case Block():
                 return True
             case GroupPeer(group_id):
-                return group_id in self.after.complete
+                return group_id in self.after.complete and bool(self.after.members(group_id))
             case PrefixListPeer(prefix_list_id):
                 return prefix_list_id in self.after.prefix_lists
 

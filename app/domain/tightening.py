@@ -15,6 +15,7 @@ from app.domain.changes import (
     Authorize,
     Change,
     CreateGroup,
+    Join,
     Revoke,
     batched,
     bound,
@@ -156,7 +157,8 @@ def plan_tighten(
 
     Raises:
         EmptyChangeError: nothing is needed, or nothing is too open.
-        NotATighteningError: what is needed is not reachable today, or is the rule itself.
+        NotATighteningError: what is needed is not reachable today, or is the rule itself, or a
+            path to it would close another one.
         TargetManagedError, MethodNotPossibleError, QuotaInsufficientError, and what refuses the
             sources of a connection.
     """
@@ -178,6 +180,7 @@ def plan_tighten(
     paths = _without_needless(narrowed, paths)
     _check_another(paths, removed)
     adds = [change for path in paths for change in path.changes]
+    _check_open_throughout(world, (*adds, *revokes), paths)
     return Tightening(_plan(world, adds, revokes, paths, limits), removed, tuple(paths))
 
 
@@ -333,6 +336,26 @@ def _check_another(paths: Iterable[Path], removed: Iterable[HeldRule]) -> None:
                     raise NotATighteningError(
                         f"what is needed is {rule_id} itself: nothing would be narrowed",
                         rule_id=rule_id,
+                    )
+
+
+def _check_open_throughout(world: World, changes: Sequence[Change], paths: Sequence[Path]) -> None:
+    """The drops of a group that a path joins, or what it lacks, close none of the others.
+
+    A rule that accepts closes nothing: only after joins, and at the end, there is something to see.
+    """
+    for number, change in enumerate(changes, 1):
+        world = world.after(change)
+        if not isinstance(change, Join) and number < len(changes):
+            continue
+        evaluator = Evaluator(world)
+        for path in paths:
+            for flow in asked_flows(world, path.need.intent):
+                verdict = evaluator.explain(flow)
+                if not is_open(verdict):
+                    raise NotATighteningError(
+                        f"a path to what is needed would close another one: {sentence(verdict)}",
+                        flows=[sentence(verdict)],
                     )
 
 

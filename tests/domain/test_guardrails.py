@@ -397,12 +397,14 @@ def test_access_inside_a_group_counts_only_where_it_is_to() -> None:
     }
 
 
-def test_a_guarded_port_is_closed_to_groups_that_nobody_can_read() -> None:
+def test_a_guarded_port_is_closed_to_groups_of_whose_members_nothing_is_known() -> None:
     before = world(
-        groups=[group(vpc_id="vpc-1")],
+        groups=[group(vpc_id="vpc-1"), group(group_id="sg-none", vpc_id="vpc-1")],
         instances=[instance(vpc_id="vpc-1")],
         unread=[GroupRef("sg-far", "1000000000000077"), GroupRef("sg-app", "1000000000000077")],
     )
+    empty = adding(rule(ports="3306", peer="sg-none"))
+    assert codes(broken(before, empty, guardrails=STRICT)) == {"guarded_port"}
     opened = adding(rule(ports="3306", peer="sg-far"))
     assert codes(broken(before, opened, guardrails=STRICT)) == {"guarded_port"}
     named = adding(rule(ports="3306", peer="sg-app"))

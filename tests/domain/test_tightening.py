@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.addresses import AddressFamily, Block
 from app.domain.changes import Authorize, Change, Revoke
-from app.domain.errors import AppError
+from app.domain.errors import AppError, NotATighteningError
 from app.domain.evaluate import Evaluator
 from app.domain.flows import Flow, Traffic
 from app.domain.intents import InstanceSide, Intent, MethodName
@@ -18,6 +18,7 @@ from app.domain.rules import Direction, NicType, Policy, PortRange, Protocol
 from app.domain.tightening import Need, Tightening, plan_tighten
 from app.domain.world import AddressEnd, End, InterfaceEnd, World
 from tests.domain.test_difference_properties import covering
+from tests.support import worlds
 from tests.support.chance import Chance, Seeded
 from tests.support.regions import an_estate
 from tests.support.walking import Walker
@@ -229,3 +230,36 @@ def test_what_is_needed_stays_open_and_nothing_else_opens(block: int) -> None:
 def test_what_is_needed_stays_open_on_very_many_estates(block: int) -> None:
     made = sum(check(f"long tighten {block}/{number}") for number in range(1000))
     assert made >= 250
+
+
+def test_a_path_that_would_close_another_one_is_refused() -> None:
+    wide = worlds.rule(rule_id="sgr-wide", protocol="all", priority=5)
+    drop = worlds.rule(
+        rule_id="sgr-drop", policy="drop", protocol="tcp", ports="22", peer="10.0.0.0/24"
+    )
+    held = {"sg-open": [wide], "sg-a": [], "sg-b": [drop]}
+    start = worlds.world(
+        groups=[worlds.group(group_id=name, rules=rules) for name, rules in held.items()],
+        instances=[
+            worlds.instance(instance_id="i-t", groups=["sg-open"], addresses=["10.0.0.1"]),
+            worlds.instance(instance_id="i-1", groups=["sg-a"], addresses=["10.0.0.2"]),
+            worlds.instance(instance_id="i-2", groups=["sg-b"], addresses=["10.0.0.3"]),
+        ],
+    )
+
+    def need(source: str, port: int, method: MethodName, group_id: str | None = None) -> Need:
+        intent = Intent(
+            method=method,
+            source=InstanceSide(worlds.place(), (source,)),
+            target=InstanceSide(worlds.place(), ("i-t",)),
+            traffic=(Traffic(Protocol.TCP, PortRange(port, port)),),
+            group_id=group_id,
+        )
+        return Need(intent, is_chosen=True)
+
+    first = need("i-1", 22, MethodName.ADDRESS_RULES)
+    joining = need("i-2", 80, MethodName.SHARED_GROUP, group_id="sg-b")
+    with pytest.raises(NotATighteningError, match="would close another one"):
+        planned(start, "sg-open", None, [first, joining])
+    elsewhere = need("i-1", 23, MethodName.ADDRESS_RULES)
+    assert planned(start, "sg-open", None, [elsewhere, joining]).plan.difference.lost.pairs
