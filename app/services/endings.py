@@ -100,6 +100,7 @@ class EndingsService:
                     self._count_uses(work, operation, result)
                 case OperationKind.DISCONNECT:
                     _forget(work, operation)
+                    _settle_earlier(work, operation)
                 case _:
                     follow_restored(work, operation, result, self._clock.now())
                     enter_uses(work, operation, result)
@@ -213,6 +214,9 @@ UNTOUCHED = frozenset({OperationStatus.REJECTED, OperationStatus.CANCELLED})
 
 ADDING = frozenset({"add_rules", "join", "create_group"})
 """Changes because of which a connection rests on the group that they are made in."""
+
+MOST_TRIES = 200
+"""Most operations of one connection that needed attention and are looked at."""
 
 _C = ConnectionStatus
 AFTER: Mapping[OperationKind, Mapping[OperationStatus, ConnectionStatus | None]] = {
@@ -347,6 +351,24 @@ def _is_late(work: Work, operation: Operation) -> bool:
     if operation.kind is not OperationKind.MOVE or operation.settles is None:
         return False
     return _operation(work, operation.settles).status is OperationStatus.ROLLED_BACK
+
+
+def _settle_earlier(work: Work, operation: Operation) -> None:
+    """What an earlier disconnect could not bring to an end is settled by this one: taken up
+    again it would put back what is disconnected.
+    """
+    page = work.operations.page(
+        limit=MOST_TRIES,
+        position=None,
+        status=OperationStatus.NEEDS_ATTENTION,
+        connection_id=operation.connection_id,
+    )
+    for earlier in page.items:
+        later = work.operations.get(earlier.settled_by or "")
+        if earlier.kind is OperationKind.DISCONNECT and (
+            later is None or later.status in UNTOUCHED
+        ):
+            work.operations.update(replace(earlier, settled_by=operation.operation_id))
 
 
 def _let_go(work: Work, entry: LedgerEntry, connection_id: str) -> None:

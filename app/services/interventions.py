@@ -13,7 +13,7 @@ from app.ports.store import Store, Work
 from app.services.callers import acting_principal
 from app.services.endings import EndingsService, origin_of
 from app.services.freezes import check_thawed
-from app.services.operations import UNTOUCHED, OperationsService
+from app.services.operations import UNTOUCHED, OperationsService, departing
 from app.services.plans import PlansService, keys_of
 
 _S = OperationStatus
@@ -215,12 +215,12 @@ class InterventionsService:
         if earlier.status is not ended:
             raise _not_in_state("only what needs attention is resumed", earlier)
         if earlier.settled_by is None:
-            return None
+            return _check_not_leaving(work, earlier)
         later = _existing(work, earlier.settled_by)
         if not later.status.is_final:
             return later
-        if later.status in {_S.REJECTED, _S.CANCELLED}:
-            return None
+        if later.status in UNTOUCHED:
+            return _check_not_leaving(work, earlier)
         raise _not_in_state("the operation was taken up by another one already", later)
 
     def _accept(self, work: Work, operation: Operation, earlier: Operation) -> None:
@@ -274,6 +274,16 @@ def _existing(work: Work, operation_id: str) -> Operation:
     if operation is None:
         raise NotFoundError("there is no such operation", operation_id=operation_id)
     return operation
+
+
+def _check_not_leaving(work: Work, earlier: Operation) -> None:
+    """Raise InvalidStateError: another operation disconnects what this one could not."""
+    connection = work.connections.get(earlier.connection_id or "")
+    if connection is None or earlier.kind is not OperationKind.DISCONNECT:
+        return
+    later = departing(work, connection)
+    if later is not None:
+        raise _not_in_state("another operation disconnects the connection", later)
 
 
 def _check_untouched(work: Work, operation: Operation) -> None:

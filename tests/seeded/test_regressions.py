@@ -8,6 +8,7 @@ import pytest
 from app.domain.changes import CreatedGroup, DeleteGroup, Effect, Joined
 from app.domain.connections import LedgerEntry
 from app.domain.disconnecting import depart
+from app.domain.errors import InvalidStateError
 from tests.seeded.test_boundaries import BUSY, connecting, disconnecting
 from tests.support.e2e import Document, connect_request
 from tests.support.seeded.runs import run
@@ -146,6 +147,40 @@ def test_a_membership_that_is_used_again_is_not_taken_for_a_late_one() -> None:
     acts = (connect, Act(BUSY, "call", (again,)))
     simulation = run("used again", replace(scene, faults=stuck, acts=acts))
     assert statuses(simulation) == ["needs_attention", "rolled_back", "succeeded", "succeeded"]
+
+
+def test_a_disconnect_that_a_later_one_brought_to_its_end_cannot_be_taken_up() -> None:
+    """To take it up would have put back what is disconnected."""
+    stuck = (
+        {"match": {"action": "RevokeSecurityGroup", "nth": 2}, "kind": "forbidden"},
+        fault("AuthorizeSecurityGroup", "forbidden"),
+    )
+    codes: list[str] = []
+
+    def resume(simulation: Simulation) -> None:
+        operation = simulation.truth.operations()[1]
+        assert operation.status == "needs_attention"
+        try:
+            simulation.processes[0].parts.interventions.resume(operation.operation_id)
+        except InvalidStateError as error:
+            codes.append(str(error.facts["operation_id"]))
+
+    def again(simulation: Simulation) -> None:
+        simulation.do_trouble()
+        simulation.hub.at(1, simulation.do_disconnect)
+        simulation.hub.at(60, lambda: resume(simulation))  # when it has ended
+
+    scene = disconnecting("address_rules")
+    cues = (
+        Cue("before turn back", 1, "trouble", stuck[1:]),
+        Cue("before record", 2, "call", (resume,)),  # while it is under way
+    )
+    acts = (*scene.acts, Act(2 * BUSY, "call", (again,)))
+    simulation = run("settled", replace(scene, faults=stuck[:1], cues=cues, acts=acts))
+    assert statuses(simulation) == ["succeeded", "needs_attention", "succeeded"]
+    _, earlier, later = simulation.truth.operations()
+    assert codes == [later.operation_id] * 2
+    assert earlier.settled_by == later.operation_id
 
 
 def taking_one_more(simulation: Simulation) -> None:

@@ -12,6 +12,8 @@ from tests.support.seeded.runs import run, run_all
 from tests.support.seeded.scenes import drawn
 from tests.support.seeded.simulation import Simulation
 
+pytestmark = pytest.mark.timeout(1800)
+
 ROOT = Path(__file__).parents[2]
 SEEDS, CHUNK = 2_000, 100
 LONG_SEEDS, LONG_CHUNK = 100_000, 2_500

@@ -305,6 +305,8 @@ def _acts(chance: Seeded, scene: Scene) -> list[Act]:
     if "steer" in scene.traits:
         steering = ("cancel", "roll_back", "roll_back", "resume")
         acts += [Act(chance.number(20, 400), each) for each in chance.some(steering, 1, 2)]
+    if scene.traits & {"steer", "late"}:
+        acts += [Act(chance.number(100, 600), "sweep") for _ in range(chance.number(0, 2))]
     if "stuck" in scene.traits:
         acts.append(Act(chance.number(40, 120), "roll_back"))
     if "storage" in scene.traits:
