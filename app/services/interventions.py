@@ -214,14 +214,13 @@ class InterventionsService:
         """
         if earlier.status is not ended:
             raise _not_in_state("only what needs attention is resumed", earlier)
-        if earlier.settled_by is None:
-            return _check_not_leaving(work, earlier)
-        later = _existing(work, earlier.settled_by)
-        if not later.status.is_final:
+        later = work.operations.get(earlier.settled_by or "")
+        if later is not None and not later.status.is_final:
             return later
-        if later.status in UNTOUCHED:
-            return _check_not_leaving(work, earlier)
-        raise _not_in_state("the operation was taken up by another one already", later)
+        if later is not None and later.status not in UNTOUCHED:
+            raise _not_in_state("the operation was taken up by another one already", later)
+        _check_not_leaving(work, earlier)
+        return None
 
     def _accept(self, work: Work, operation: Operation, earlier: Operation) -> None:
         work.operations.add(operation)
