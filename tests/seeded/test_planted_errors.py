@@ -15,6 +15,8 @@ import pytest
 from tests.seeded.planted.check import CAUGHT, SEEDS
 from tests.seeded.planted.errors import ERRORS, TRY_FIRST
 
+pytestmark = pytest.mark.timeout(1800)
+
 ROOT = Path(__file__).parents[2]
 
 
