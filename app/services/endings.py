@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
-from app.domain.changes import AddedRule, CreatedGroup, Effect, Joined
+from app.domain.changes import AddedRule, Authorize, Change, CreatedGroup, Effect, Joined
 from app.domain.connections import Connection, ConnectionStatus, LedgerEntry
-from app.domain.documents import Document
+from app.domain.documents import Document, read_change, read_held
 from app.domain.errors import CancelledError
 from app.domain.groups import Place
 from app.domain.moving import moved_request
-from app.domain.observation import mark
+from app.domain.observation import MARKER, mark
 from app.domain.operations import (
     TURNED_BACK,
     Operation,
@@ -26,6 +26,7 @@ from app.ports.clock import Clock
 from app.ports.store import Store, Work
 from app.services.asserted import follow_tiers
 from app.services.audit import record_ending
+from app.services.ledger import entry_of
 from app.services.problems import problem_document
 from app.services.restored import enter_uses, follow, follow_restored
 
@@ -204,7 +205,8 @@ class EndingsService:
         for group_id in sorted(changed):
             _use(work, operation, entries, _of_group(group_id))
         connection = _connection(work, operation)
-        work.connections.update(replace(connection, adopted=tuple(foreign)))
+        adopted = tuple(each for each in foreign if not _claim(work, connection, each))
+        work.connections.update(replace(connection, adopted=adopted))
 
 
 TAKEN_UP = frozenset({OperationStatus.NEEDS_ATTENTION, OperationStatus.ROLLED_BACK})
@@ -306,6 +308,34 @@ def _use(
     for entry in found:
         work.ledger.use(entry.entry_id, operation.connection_id)
     return bool(found)
+
+
+def _claim(work: Work, connection: Connection, found: Document) -> bool:
+    """Use a rule that a call of an earlier operation of ours has added late, before anybody
+    looked for it: it is taken back with this connection, and not before.
+    """
+    if "rule_id" not in found or not found["description"].startswith(f"{MARKER}:"):
+        return False
+    held = read_held(found)
+    earlier = work.operations.get(held.description.split(":", 2)[1])
+    if earlier is None or earlier.kind not in {OperationKind.CONNECT, OperationKind.MOVE}:
+        return False
+    for intent in work.intents.of_operation(earlier.operation_id):
+        change = read_change(intent.change)
+        if change.group_id == found["group_id"] and _adds(change, held):
+            effect = AddedRule(change.place, change.group_id, held)
+            entry = entry_of(earlier, effect, connection.connection_id)
+            work.ledger.add(entry)
+            work.ledger.use(entry.entry_id, connection.connection_id)
+            return True
+    return False
+
+
+def _adds(change: Change, held: HeldRule) -> bool:
+    return isinstance(change, Authorize) and any(
+        new.rule == held.rule and mark(new.description) == mark(held.description)
+        for new in change.rules
+    )
 
 
 def _of_rule(rule: Document) -> Wanted:

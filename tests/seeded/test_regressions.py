@@ -183,6 +183,23 @@ def test_a_disconnect_that_a_later_one_brought_to_its_end_cannot_be_taken_up() -
     assert earlier.settled_by == later.operation_id
 
 
+def test_what_came_late_and_another_connection_rests_on_goes_with_that_connection() -> None:
+    """A call took effect after its operation was rolled back, and before another connection's own
+    did; then it was taken back as a late one, and the connection was closed."""
+    late = fault("AuthorizeSecurityGroup", "applied_late", after_seconds=100, times=4)
+    request = connect_request("address_rules", ["i-a"], ["i-b"])
+
+    def again(simulation: Simulation) -> None:
+        simulation.hub.at(40, lambda: simulation.do_connect(request))
+
+    acts = (Act(0, "connect", (request,)), Act(BUSY, "call", (again,)))
+    scene = Scene(estate=place(), requests=(), acts=acts, faults=(late,))
+    simulation = run("came late", replace(scene, traits=frozenset({"late"})))
+    assert statuses(simulation)[:2] == ["rolled_back", "succeeded"]
+    assert statuses(simulation)[-1] == "succeeded"  # it was given back at the end
+    assert simulation.cloud.ours() == {}
+
+
 def taking_one_more(simulation: Simulation) -> None:
     """Freeze a process until its work is settled, and let it take up one more when it wakes."""
     first = simulation.processes[0]
