@@ -111,7 +111,7 @@ IF_NONE_MATCH: Document = {
     "in": "header",
     "required": False,
     "description": "The `ETag` of what you have: if it is so still, the answer is `304`, empty.",
-    "schema": {"type": "string", "maxLength": 4000},
+    "schema": {"type": "string"},
 }
 
 METHODS = ("get", "post", "patch", "put", "delete")
