@@ -317,6 +317,10 @@ class Backups(Protocol):
     def page(
         self, *, limit: int, position: int | None, wanted: BackupFilter = EVERY_BACKUP
     ) -> Page[Backup]: ...
+    def was_taken(self, sha256: str) -> bool:
+        """Whether some backup with this content was read from the cloud, not imported."""
+        ...
+
     def outdated(self, before: datetime, newest: int) -> tuple[KeptBackup, ...]:
         """Backups of before that instant, oldest first, but for so many newest ones of each
         group.

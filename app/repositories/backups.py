@@ -103,6 +103,11 @@ class SqlBackups:
             read=_backup,
         )
 
+    def was_taken(self, sha256: str) -> bool:
+        alike = select(backups.c.sha256).where(backups.c.sha256 == sha256)
+        taken = alike.where(backups.c.origin != BackupOrigin.IMPORT.value).limit(1)
+        return self._connection.scalar(taken) is not None
+
     def outdated(self, before: datetime, newest: int) -> tuple[KeptBackup, ...]:
         number = func.row_number().over(
             partition_by=(backups.c.account_id, backups.c.region_id, backups.c.group_id),

@@ -38,6 +38,6 @@ class GuardrailsService:
             guardrails,
             planned.plan,
             planned.world,
-            counts_addresses=not is_brought_back(kept.kind),
+            counts_addresses=not is_brought_back(kept.kind, planned.kept.document),
         )
         return {"plan_id": plan_id, "violations": [violation_document(each) for each in found]}

@@ -335,7 +335,7 @@ class PlansService:
         Raises:
             GuardrailViolationError: `violations` are all of them.
         """
-        counted = not is_brought_back(kind)
+        counted = not is_brought_back(kind, document)
         found = violations(self._guardrails, plan, world, counts_addresses=counted)
         if not found:
             return
@@ -356,11 +356,11 @@ class PlansService:
         return kept
 
 
-def is_brought_back(kind: str) -> bool:
-    """Whether a plan of this kind brings back what was there once: of that, half of all addresses
-    is too much, not what one request may newly open.
+def is_brought_back(kind: str, document: Document) -> bool:
+    """Whether a plan brings back what was there once: of that, half of all addresses is too much,
+    not what one request may newly open. Of an imported backup nobody knows whether it was.
     """
-    return kind == "restore"
+    return kind == "restore" and bool(document.get("was_kept_here", True))
 
 
 def check_active(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.backups import KeptGroup, read_kept
+from app.domain.backups import BackupOrigin, KeptGroup, read_kept
 from app.domain.changes import (
     AddedRule,
     CreatedGroup,
@@ -87,7 +87,22 @@ class RestoresService:
         made = self._naming_connections(made, details)
         ours = {target.group_id for target in found.targets}
         ours |= {target.kept.group.group_id for target in found.targets}
-        return spelt(made.plan, found.world, found.scope, ours, {"restore": details})
+        told: Document = {
+            "restore": details,
+            "was_kept_here": self._was_kept_here(found.backup_ids),
+        }
+        return spelt(made.plan, found.world, found.scope, ours, told)
+
+    def _was_kept_here(self, backup_ids: Sequence[str]) -> bool:
+        """Whether we read from the cloud ourselves what is brought back: what somebody imports
+        may never have been there.
+        """
+        with self._store.read() as work:
+            backups = [existing_backup(work, each) for each in backup_ids]
+            return all(
+                each.origin is not BackupOrigin.IMPORT or work.backups.was_taken(each.sha256)
+                for each in backups
+            )
 
     def _naming_connections(self, made: Restoration, details: Document) -> Restoration:
         """Say of what goes which connections rest on it."""

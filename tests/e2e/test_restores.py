@@ -636,6 +636,19 @@ def test_every_example_about_backups_works_on_the_demo_estate(api: Api, cloud: C
         assert answered(api, "POST", "/plans", 201, body)["kind"] == "restore"
 
 
+def test_what_was_never_there_is_imported_but_not_opened(api: Api, cloud: Cloud) -> None:
+    cloud.put(small(rule("sgr-1", ports="80/80", SourceCidrIp="10.170.0.2/32")))
+    [backup] = back_up(api, "sg-a")
+    forged = api.get(f"/backups/{backup['id']}/export")
+    del forged["sha256"]
+    [permission] = forged["attributes"][1]["Permissions"]["Permission"]
+    permission["SourceCidrIp"] = "128.0.0.0/2"
+    brought = answered(api, "POST", "/backups/import", 201, forged)
+    body = {"kind": "restore", "backup_id": brought["id"], "mode": "full"}
+    problem = answered(api, "POST", "/plans", 403, body)
+    assert [each["code"] for each in problem["violations"]] == ["too_many_addresses"]
+
+
 def test_an_export_that_was_changed_on_the_way_is_refused(api: Api, cloud: Cloud) -> None:
     cloud.put(small(rule("sgr-1", ports="80/80", SourceCidrIp="10.170.0.2/32")))
     [backup] = back_up(api, "sg-a")

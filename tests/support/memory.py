@@ -17,7 +17,7 @@ from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.assertions import Assertion, AssertionStatus, Transition
 from app.domain.audit import BEGINNING, AuditEntry, AuditEvent, Head, chained
-from app.domain.backups import Backup
+from app.domain.backups import Backup, BackupOrigin
 from app.domain.concerns import (
     Concern,
     Noun,
@@ -446,6 +446,12 @@ class MemoryBackups:
                 and wanted.group_id in {None, each.group_id}
                 and wanted.operation_id in {None, each.operation_id}
             ),
+        )
+
+    def was_taken(self, sha256: str) -> bool:
+        return any(
+            each.sha256 == sha256 and each.origin is not BackupOrigin.IMPORT
+            for each in self._work.all("backups")
         )
 
     def outdated(self, before: datetime, newest: int) -> tuple[KeptBackup, ...]:
