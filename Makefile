@@ -81,7 +81,7 @@ faults-page: $(DEV) ## Write docs/faults.md anew from the marks of the tests
 .PHONY: test
 test: lint $(CLIENTS) ## Everything that CI runs
 	@scripts/system-packages
-	@.venv/bin/pytest --numprocesses 2
+	@.venv/bin/pytest --numprocesses 3 --dist worksteal
 
 .PHONY: test-long
 test-long: $(DEV) ## The long runs: seeded fault schedules, load, fuzzing

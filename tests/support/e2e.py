@@ -43,6 +43,9 @@ IMPATIENT = {
 }
 """Settings of a service that does not wait long for a cloud that it shares a process with."""
 
+AGAIN = frozenset({"connect", "move", "restore"})
+"""Kinds of operation that can be planned again once they have succeeded: there is nothing to do."""
+
 CHANGING = frozenset(
     {
         "AuthorizeSecurityGroup",
@@ -250,15 +253,27 @@ class Api:
             time.sleep(0.04)
             operation = self.operation(operation)
         assert operation["status"] == status, operation
-        if is_settled and (operation["kind"], status) == ("connect", "succeeded"):
+        if is_settled and status == "succeeded" and operation["kind"] in AGAIN:
             self.check_nothing_to_do(operation)
         return operation
 
     def check_nothing_to_do(self, operation: Document) -> None:
         """Plan again what has just succeeded: the plan is empty."""
+        if operation["kind"] == "restore":
+            self._check_restored(operation)
+            return
         connection = self.connection(operation["connection_id"])
         if connection["status"] == "active":
             assert self.plan(connection["request"])["changes"] == []
+
+    def _check_restored(self, operation: Document) -> None:
+        """The backup of a restore, restored once more, changes nothing."""
+        restored = self.get(f"/plans/{operation['plan_id']}")["restore"]
+        if restored["mode"] == "taken_back":
+            return
+        body = {"kind": "restore", "backup_id": restored["backup_ids"][0], "mode": restored["mode"]}
+        plan = self._good(self.ask("POST", "/plans", body), 201)
+        assert plan["changes"] == [], plan["changes"]
 
     def refused(self, request: Document, status: int, code: str) -> Document:
         """Ask for a connection that is refused at once; return the problem."""
